@@ -1,0 +1,57 @@
+"""Optional packages, and the extra that installs each of them.
+
+A leaf module imports its heavy library at the top, like any honest module, and is itself imported only by name.
+`load` is how: it turns a missing package into one sentence that says what to install, and what for.
+"""
+
+import importlib
+from types import ModuleType
+from typing import Final
+
+EXTRAS: Final = {
+    "alembic": "server",
+    "httptools": "server",
+    "numpy": "server",
+    "obstore": "server",
+    "psycopg": "postgres",
+    "sqlalchemy": "server",
+    "starlette": "server",
+    "tsdownsample": "server",
+    "uvicorn": "server",
+    "uvloop": "server",
+    "zstandard": "server",
+}
+"""Import name of a package that is not a base dependency → the extra of `modelyard` that brings it."""
+
+
+class MissingExtraError(ImportError):
+    """An optional package is not installed; the message says which extra brings it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{package!r} is not installed. Run: pip install 'modelyard[{extra}]' to {purpose}.", name=package
+        )
+        self.package = package
+        self.extra = extra
+        self.purpose = purpose
+
+
+def load(name: str, *, to: str) -> ModuleType:
+    """Import the module `name`, which is an optional package, a part of one, or a leaf of ours that needs one.
+
+    Args:
+        name: the dotted name, e.g. `psycopg` or `modelyard.artifacts.objects`.
+        to: what it is needed for, completing "install it to ...", e.g. "keep runs in PostgreSQL".
+
+    Raises:
+        MissingExtraError: if a package of `EXTRAS` is missing.
+        ImportError: unchanged, if anything else is missing: that is a fault, not a choice.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        extra = EXTRAS.get(package)
+        if extra is None:
+            raise
+        raise MissingExtraError(package, extra, to) from missing
