@@ -1,0 +1,84 @@
+# Everything one does here, one word each. `make` alone lists them.
+# Needs only git, make and a Python of at least 3.11; the rest goes into .venv, which is remade when pyproject.toml changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: $(VENV)/.demo-installed  ## a server, the stock mlflow client, wine data: what it looks like
+	@$(BIN)/python examples/wine.py
+
+.PHONY: test
+test: lint pytest  ## what CI runs: lint, types, import contracts, then all quick tests
+
+.PHONY: pytest
+pytest: $(VENV)/.dev-installed  ## the tests alone; PYTEST_ARGS="-k search" narrows them
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev-installed types  ## ruff, mypy, import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet || { echo "not formatted; run: make fix"; exit 1; }
+	@$(BIN)/lint-imports --no-logo --no-cache
+
+.PHONY: fix
+fix: $(VENV)/.dev-installed  ## let ruff mend and format what it can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: types
+types: $(VENV)/.dev-installed  ## mypy, strict
+	@$(BIN)/mypy
+
+.PHONY: dev
+dev: $(VENV)/.dev-installed  ## a server on this checkout, its data in ./data
+	@$(BIN)/modelyard server --data data
+
+.PHONY: bench
+bench: $(VENV)/.dev-installed  ## our figures against MLflow's, on this machine (BENCH_ARGS; takes long)
+	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev-installed  ## the tests that take minutes on purpose: kill -9, races, floods
+	@$(BIN)/python -m pytest -m soak --timeout 1800 $(PYTEST_ARGS)
+
+.PHONY: mlflow-coverage
+mlflow-coverage: $(VENV)/.dev-installed  ## MLflow's endpoints: served, refused with a reason, or unknown
+	@$(BIN)/python -m tests.architecture.mlflow_coverage
+
+.PHONY: clean
+clean:  ## remove .venv, caches and the demo's data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist demo-data
+
+# ---------------------------------------------------------------- the environment
+
+# the first interpreter that is new enough and can make an environment; PYTHON=... overrides
+CANDIDATES := python3.13 python3.12 python3.11 python3 python
+NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$p" && break; done)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "No Python >= 3.11 with venv found (Debian: apt install python3-venv). Or: make PYTHON=/path/to/python"; exit 1; }
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	@echo "installing modelyard and the stock mlflow client (a minute or two, once)"
+	@$(PIP_INSTALL) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+	@echo "installing modelyard and what its tests need (two minutes or so, once)"
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@touch $(VENV)/.demo-installed $@
