@@ -1,0 +1,253 @@
+"""The whole way with the stock MLflow client: train, log, register, promote, load back, predict.
+
+`make demo` runs it. It starts `modelyard server` on a free port with its data in ./demo-data, and everything after
+that is plain `mlflow`: the only line that knows about Modelyard is the tracking URI.
+
+The server stays up until Ctrl-C if somebody is watching; with DEMO_EXIT=1, or without a terminal, it stops at the end.
+"""
+
+import io
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+# MLflow reads these when it is imported: no address after each run, no progress bars, no calls home
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import mlflow  # noqa: TID253 - this is MLflow's own user
+import mlflow.sklearn  # noqa: TID253
+from mlflow.models import infer_signature  # noqa: TID253
+from rich.console import Console
+from rich.table import Table
+from sklearn.datasets import load_wine  # noqa: TID253
+from sklearn.ensemble import RandomForestClassifier  # noqa: TID253
+from sklearn.metrics import accuracy_score, log_loss  # noqa: TID253
+from sklearn.model_selection import train_test_split  # noqa: TID253
+
+# what MLflow says about its own future (stages) and its own use of pandas is no news about this example
+warnings.filterwarnings("ignore", module="mlflow")
+warnings.filterwarnings("ignore", category=FutureWarning, message=".*(stages|transition_model_version_stage)")
+logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+DATA = Path(os.environ.get("DEMO_DATA", "demo-data"))
+MODEL = "winetest"
+READY_WITHIN = 30.0  # seconds
+FORESTS = (
+    {"max_depth": 1, "max_features": 1},
+    {"max_depth": 2, "max_features": 2},
+    {"max_depth": 8, "max_features": 3},
+)
+STEPS = range(10, 61, 10)  # trees after each step
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """One finished run."""
+
+    run_id: str
+    name: str
+    params: dict[str, Any]
+    accuracy: float
+    loss: float
+
+
+def main() -> None:
+    """Run the example."""
+    with server() as url:
+        mlflow.set_tracking_uri(url)
+        mlflow.set_experiment("wine")
+        features, labels = load_wine(return_X_y=True, as_frame=True)
+        split = train_test_split(features, labels, test_size=0.4, stratify=labels, random_state=7)
+
+        runs = [train(number, params, *split) for number, params in enumerate(FORESTS, 1)]
+        show_runs(runs)
+        promote(runs)
+        predict(split[1], split[3])
+        show_addresses(url)
+        if sys.stdin.isatty() and not os.environ.get("DEMO_EXIT"):
+            wait_for_interrupt()
+
+
+# ---------------------------------------------------------------- the server
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A `modelyard server` of our own; its address. It is stopped, politely, at the end."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    modelyard = Path(sys.executable).with_name("modelyard")
+    command = [str(modelyard), "server", "--port", str(port), "--data", str(DATA)]
+    with (DATA / "server.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            began = time.perf_counter()
+            wait_until_ready(process, url)
+            took = time.perf_counter() - began
+            heading(f"modelyard server is up at {url}, ready in {took:.1f} s")
+            console.print(f"  SQLite and artifacts are in ./{DATA}, the server's log is {DATA / 'server.log'}")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(READY_WITHIN)
+
+
+def free_port() -> int:
+    """5000, MLflow's own, if nobody has it; any other if somebody does."""
+    for port in (5000, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    sys.exit("no free port on 127.0.0.1")
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return when the server answers; leave with its last words if it does not."""
+    deadline = time.monotonic() + READY_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urlopen(f"{url}/health", timeout=1):
+                return
+        except (URLError, OSError):
+            time.sleep(0.02)
+    sys.exit(f"the server did not start:\n{(DATA / 'server.log').read_text()[-2000:]}")
+
+
+# ---------------------------------------------------------------- what any user of MLflow writes
+
+
+def train(number: int, params: dict[str, Any], train_x: Any, test_x: Any, train_y: Any, test_y: Any) -> Trained:
+    """Grow one forest, ten trees at a time, and log all of it."""
+    with mlflow.start_run(run_name=f"forest-{number}") as run:
+        mlflow.log_params({"n_estimators": STEPS[-1], "criterion": "gini", **params})
+        mlflow.set_tags({"dataset": "wine", "purpose": "demo"})
+        mlflow.log_input(mlflow.data.from_pandas(train_x, name="wine"), context="training")
+
+        forest = RandomForestClassifier(random_state=number, warm_start=True, **params)
+        accuracy = loss = float("nan")
+        for trees in STEPS:
+            forest.set_params(n_estimators=trees).fit(train_x, train_y)
+            accuracy = float(accuracy_score(test_y, forest.predict(test_x)))
+            loss = float(log_loss(test_y, forest.predict_proba(test_x)))
+            mlflow.log_metrics({"accuracy": accuracy, "log_loss": loss}, step=trees)
+
+        mlflow.sklearn.log_model(
+            forest,
+            name="model",
+            signature=infer_signature(train_x, forest.predict(train_x)),
+            input_example=train_x.head(3),
+            # skops rather than pickle: opening the file runs no code. Tree nodes are the one type it asks about
+            serialization_format="skops",
+            skops_trusted_types=["sklearn.tree._tree.Tree"],
+            # said, so that MLflow need not load the model in another process to find out
+            pip_requirements=mlflow.sklearn.get_default_pip_requirements(include_skops=True),
+        )
+    return Trained(run.info.run_id, run.info.run_name, params, accuracy, loss)
+
+
+def promote(runs: list[Trained]) -> None:
+    """Register all, worst first; move the two best through the stages; point aliases at them."""
+    client = mlflow.MlflowClient()
+    ranked = sorted(runs, key=lambda run: run.loss, reverse=True)
+    with redirect_stderr(io.StringIO()):  # MLflow announces each version there; the table below says it better
+        versions = [mlflow.register_model(f"runs:/{run.run_id}/model", MODEL).version for run in ranked]
+    challenger, champion = versions[-2:]
+
+    moves: list[str] = []
+    for version in (challenger, champion):
+        for stage in ("Staging", "Production"):
+            before = client.get_model_version(MODEL, version).current_stage
+            client.transition_model_version_stage(MODEL, version, stage, archive_existing_versions=True)
+            moves.append(f"version {version}: {before} → {stage}")
+    client.set_registered_model_alias(MODEL, "champion", champion)
+    client.set_registered_model_alias(MODEL, "challenger", challenger)
+
+    heading(f"Registered {MODEL}, moved two versions through the stages")
+    for move in moves:
+        console.print(f"  {move}")
+    table = Table("version", "stage", "aliases", "log loss", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    aliases = client.get_registered_model(MODEL).aliases
+    for version, run in zip(versions, ranked, strict=True):
+        pointing = ", ".join(sorted(name for name, at in aliases.items() if str(at) == str(version)))
+        table.add_row(str(version), client.get_model_version(MODEL, version).current_stage, pointing, f"{run.loss:.3f}")
+    show(table)
+
+
+def predict(test_x: Any, test_y: Any) -> None:
+    """Load what is in production now, as a consumer would, and use it."""
+    uri = f"models:/{MODEL}/Production"
+    model = mlflow.pyfunc.load_model(uri)
+    answers = model.predict(test_x)
+    right = int((answers == test_y).sum())
+    heading(f"Loaded {uri} back and predicted")
+    console.print(f"  {right} of {len(test_y)} wines that it had not seen before: [bold]right[/bold]")
+
+
+# ---------------------------------------------------------------- saying so
+
+
+def heading(text: str) -> None:
+    """One line that stands out."""
+    console.print(f"\n[bold green]✓[/bold green] [bold]{text}[/bold]")
+
+
+def show(table: Table) -> None:
+    """A table, set in a little."""
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        console.print(f"  {line}", markup=False)
+
+
+def show_runs(runs: list[Trained]) -> None:
+    """What was trained."""
+    heading(f"Trained {len(runs)} forests: params, metrics at {len(STEPS)} steps, tags, dataset, model")
+    table = Table("run", "max_depth", "max_features", "accuracy", "log loss", box=None, padding=(0, 3, 0, 0))
+    for run in runs:
+        depth, width = (str(run.params[name]) for name in ("max_depth", "max_features"))
+        table.add_row(run.name, depth, width, f"{run.accuracy:.3f}", f"{run.loss:.3f}")
+    show(table)
+
+
+def show_addresses(url: str) -> None:
+    """Where to look next."""
+    heading("Have a look")
+    for path, what in (
+        ("/docs", "the native API, to read and to try"),
+        ("/metrics", "the server's own figures, for Prometheus"),
+        ("/health", "alive, and ready"),
+    ):
+        console.print(f"  {url}{path:<10} {what}")
+    console.print(f"  MLFLOW_TRACKING_URI={url} is all that your own training code needs")
+
+
+def wait_for_interrupt() -> None:
+    """Keep the server up until somebody has seen enough."""
+    console.print("\nThe server keeps running. Ctrl-C stops it.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("\nStopping.")
+
+
+if __name__ == "__main__":
+    main()
