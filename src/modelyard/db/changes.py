@@ -1,0 +1,51 @@
+"""PostgreSQL only: tells every server which runs changed, so that each can refresh what it holds in memory.
+
+A transaction leaves one row with its transaction id. A reader remembers the oldest transaction that was still open when it
+last looked, and takes every row from there on: rows seen twice do no harm, and none is missed although transactions
+commit in another order than they began.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engine import Transaction
+
+KEEP_MS = 600_000
+_RECORD = (
+    "INSERT INTO change_log (txid, at_ms, runs) VALUES (pg_current_xact_id()::text::bigint, %(at)s, %(runs)s)"
+)
+_SINCE = "SELECT runs FROM change_log WHERE txid >= %(since)s"
+_NOW = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_OLDEST = "SELECT min(txid) FROM change_log"
+
+
+def record(tx: Transaction) -> None:
+    """Write this transaction's touched runs, as pairs of experiment and run."""
+    pairs = array("q")
+    for experiment, runs in tx.touched.items():
+        for number in runs:
+            pairs.append(experiment)
+            pairs.append(number)
+    tx.raw(_RECORD, {"at": int(time.time() * 1000), "runs": pairs.tobytes()})
+
+
+def since(tx: Transaction, mark: int) -> tuple[int, dict[int, set[int]]]:
+    """What changed since the mark, and the next mark. The mark 0 asks for a mark alone."""
+    next_mark = int(tx.raw(_NOW, {})[0][0])
+    touched: dict[int, set[int]] = {}
+    if mark:
+        for (body,) in tx.raw(_SINCE, {"since": mark}):
+            pairs = array("q")
+            pairs.frombytes(body)
+            for experiment, number in zip(pairs[::2], pairs[1::2], strict=True):
+                touched.setdefault(experiment, set()).add(number)
+    return next_mark, touched
+
+
+def trim(tx: Transaction) -> None:
+    """Forget what every reader has long seen. A reader that slept longer starts anew (see columns.py)."""
+    tx.raw("DELETE FROM change_log WHERE at_ms < %(before)s", {"before": int(time.time() * 1000) - KEEP_MS})

@@ -1,0 +1,136 @@
+"""SQL for experiments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from modelyard.domain.experiments import Experiment
+
+from .statement import Statement
+from .tables import experiment, experiment_tag, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelyard.domain.experiments import Lifecycle
+
+    from .engine import Row, Transaction
+
+_COLUMNS = (
+    experiment.c.id,
+    experiment.c.name,
+    experiment.c.artifact_location,
+    experiment.c.lifecycle,
+    experiment.c.created_ms,
+    experiment.c.updated_ms,
+    experiment.c.deleted_ms,
+)
+_GET = Statement(select(*_COLUMNS).where(experiment.c.id == bindparam("id")))
+_BY_NAME = Statement(select(*_COLUMNS).where(experiment.c.name == bindparam("name")))
+_TAGS = Statement(
+    select(experiment_tag.c.experiment_id, experiment_tag.c.key, experiment_tag.c.value)
+    .where(experiment_tag.c.experiment_id.in_(bindparam("ids", expanding=True)))
+    .order_by(experiment_tag.c.key)
+)
+_INSERT = Statement(
+    insert(experiment)
+    .values(
+        name=bindparam("name"),
+        artifact_location=bindparam("location"),
+        lifecycle="active",
+        created_ms=bindparam("now"),
+        updated_ms=bindparam("now"),
+        created_by=bindparam("by"),
+    )
+    .returning(experiment.c.id)
+)
+_LOCATE = Statement(
+    update(experiment).where(experiment.c.id == bindparam("of")).values(artifact_location=bindparam("location"))
+)
+_RENAME = Statement(
+    update(experiment)
+    .where(experiment.c.id == bindparam("of"))
+    .values(name=bindparam("to"), updated_ms=bindparam("now"))
+)
+_SET_LIFECYCLE = Statement(
+    update(experiment)
+    .where(experiment.c.id == bindparam("of"))
+    .values(lifecycle=bindparam("to"), updated_ms=bindparam("now"), deleted_ms=bindparam("deleted"))
+)
+_RUNS_FOLLOW = Statement(
+    update(run)
+    .where(run.c.experiment_id == bindparam("of"), run.c.lifecycle == bindparam("was"))
+    .values(lifecycle=bindparam("to"), deleted_ms=bindparam("deleted"), rev=run.c.rev + 1)
+    .returning(run.c.id)
+)
+_TOUCH = Statement(update(experiment).where(experiment.c.id == bindparam("of")).values(updated_ms=bindparam("now")))
+_tag = insert(experiment_tag).values(experiment_id=bindparam("of"), key=bindparam("key"), value=bindparam("value"))
+_SET_TAG = Statement(
+    _tag.on_conflict_do_update(index_elements=["experiment_id", "key"], set_={"value": _tag.excluded.value})
+)
+_DELETE_TAG = Statement(
+    delete(experiment_tag).where(experiment_tag.c.experiment_id == bindparam("of"), experiment_tag.c.key == bindparam("key"))
+)
+
+
+def get(tx: Transaction, number: int) -> Experiment | None:
+    """The experiment with this id."""
+    row = tx.row(_GET, id=number)
+    return _with_tags(tx, [row])[0] if row else None
+
+
+def get_by_name(tx: Transaction, name: str) -> Experiment | None:
+    """The experiment with this name, deleted ones included."""
+    row = tx.row(_BY_NAME, name=name)
+    return _with_tags(tx, [row])[0] if row else None
+
+
+def load(tx: Transaction, rows: Sequence[Row]) -> list[Experiment]:
+    """Experiments from rows of this module's columns."""
+    return _with_tags(tx, rows)
+
+
+def _with_tags(tx: Transaction, rows: Sequence[Row]) -> list[Experiment]:
+    tags: dict[int, dict[str, str]] = {}
+    for number, key, value in tx.rows(_TAGS, ids=[row[0] for row in rows]):
+        tags.setdefault(number, {})[key] = value
+    return [Experiment(*row, tags=tags.get(row[0], {})) for row in rows]
+
+
+def create(tx: Transaction, name: str, location: str, now: int, by: str) -> int:
+    """Insert an experiment; its id."""
+    row = tx.row(_INSERT, name=name, location=location, now=now, by=by)
+    assert row is not None  # noqa: S101 - RETURNING of one inserted row
+    return int(row[0])
+
+
+def locate(tx: Transaction, number: int, location: str) -> None:
+    """Set the artifact location, which may hold the id that the insert gave."""
+    tx.run(_LOCATE, of=number, location=location)
+
+
+def rename(tx: Transaction, number: int, name: str, now: int) -> None:
+    """Give it another name."""
+    tx.run(_RENAME, of=number, to=name, now=now)
+
+
+def set_lifecycle(tx: Transaction, number: int, to: Lifecycle, now: int) -> None:
+    """Move it and its runs to the trash, or back."""
+    deleted = now if to == "deleted" else None
+    tx.run(_SET_LIFECYCLE, of=number, to=to, now=now, deleted=deleted)
+    was = "active" if to == "deleted" else "deleted"
+    tx.touch(number, (row[0] for row in tx.rows(_RUNS_FOLLOW, of=number, was=was, to=to, deleted=deleted)))
+
+
+def set_tags(tx: Transaction, number: int, tags: Mapping[str, str], now: int) -> None:
+    """Add or replace tags."""
+    tx.many(_SET_TAG, [{"of": number, "key": key, "value": value} for key, value in tags.items()])
+    tx.run(_TOUCH, of=number, now=now)
+
+
+def delete_tag(tx: Transaction, number: int, key: str) -> bool:
+    """Remove a tag; whether it was there."""
+    return tx.run(_DELETE_TAG, of=number, key=key) > 0

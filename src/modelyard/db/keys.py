@@ -1,0 +1,66 @@
+"""Names of metrics, params and run tags as small integers, remembered in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from .statement import Statement
+from .tables import name_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .engine import Transaction
+
+_INSERT = Statement(insert(name_key).values(name=bindparam("name")).on_conflict_do_nothing())
+_BY_NAME = Statement(
+    select(name_key.c.id, name_key.c.name).where(name_key.c.name.in_(bindparam("names", expanding=True)))
+)
+_BY_ID = Statement(select(name_key.c.id, name_key.c.name).where(name_key.c.id.in_(bindparam("ids", expanding=True))))
+
+MOST_REMEMBERED = 200_000
+
+
+class Keys:
+    """Both directions of the table, for one database. Safe from several threads: entries are only ever added."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+
+    def intern(self, tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+        """The ids of the names; new names are written in this transaction."""
+        ids = self._ids
+        missing = sorted({name for name in names if name not in ids})
+        if not missing:
+            return ids
+        tx.many(_INSERT, [{"name": name} for name in missing])
+        rows = tx.rows(_BY_NAME, names=missing)
+        # Remembered only once they are durable; this transaction uses a view with the new ones in it.
+        tx.after_commit(lambda: self._remember(rows))
+        return {**ids, **{name: number for number, name in rows}}
+
+    def find(self, tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+        """The ids of those names that exist."""
+        wanted = set(names)
+        missing = sorted(name for name in wanted if name not in self._ids)
+        if missing:
+            self._remember(tx.rows(_BY_NAME, names=missing))
+        return {name: self._ids[name] for name in wanted if name in self._ids}
+
+    def names(self, tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+        """The names of the ids."""
+        missing = [number for number in set(ids) if number not in self._names]
+        if missing:
+            self._remember(tx.rows(_BY_ID, ids=missing))
+        return self._names
+
+    def _remember(self, rows: list[tuple[int, str]]) -> None:
+        if len(self._ids) > MOST_REMEMBERED:
+            self._ids, self._names = {}, {}
+        for number, name in rows:
+            self._ids[name] = number
+            self._names[number] = name

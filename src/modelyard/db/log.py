@@ -1,0 +1,205 @@
+"""Applies many `LogBatch`es at once: the path that every metric, param and tag takes.
+
+A handful of statements serves all runs of a drain. Everything that can be refused is found before anything of that batch is
+written, so a refused batch leaves nothing behind and costs the others nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, case, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from modelyard.domain.errors import InvalidArgument, InvalidState, ModelyardError, NotFound
+
+from .series import pack_points
+from .statement import Statement
+from .tables import metric, metric_fresh, name_key, param, run, run_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.domain.metrics import LogBatch, Points
+
+    from .engine import Transaction
+
+RUN_NAME_TAG = "mlflow.runName"
+
+_uuids = bindparam("uuids", expanding=True)
+_TOUCH = Statement(
+    update(run)
+    .where(run.c.uuid.in_(_uuids), run.c.lifecycle == "active")
+    .values(rev=run.c.rev + 1)
+    .returning(run.c.uuid, run.c.id, run.c.experiment_id)
+)
+_EXISTS = Statement(select(run.c.uuid).where(run.c.uuid.in_(_uuids)))
+_PARAMS = Statement(
+    select(param.c.run_id, name_key.c.name, param.c.value)
+    .join(name_key, name_key.c.id == param.c.key_id)
+    .where(param.c.run_id.in_(bindparam("runs", expanding=True)))
+)
+_INSERT_PARAM = Statement(
+    insert(param).values(run_id=bindparam("run"), key_id=bindparam("key"), value=bindparam("value"))
+)
+_tag = insert(run_tag).values(run_id=bindparam("run"), key_id=bindparam("key"), value=bindparam("value"))
+_UPSERT_TAG = Statement(
+    _tag.on_conflict_do_update(index_elements=["run_id", "key_id"], set_={"value": _tag.excluded.value})
+)
+_SET_NAME = Statement(update(run).where(run.c.id == bindparam("run")).values(name=bindparam("value")))
+_INSERT_FRESH = Statement(insert(metric_fresh).values(run_id=bindparam("run"), body=bindparam("body")))
+
+
+def _upsert_metric() -> Statement:
+    """Latest point and extremes in one statement; `latest` compares (step, timestamp, value) as MLflow does."""
+    columns = ("step", "timestamp", "value", "is_nan", "min_value", "max_value")
+    new = insert(metric).values(
+        run_id=bindparam("run"), key_id=bindparam("key"), **{name: bindparam(name) for name in columns}
+    )
+    given = new.excluded
+    later = tuple_(given.step, given.timestamp, given.value) > tuple_(metric.c.step, metric.c.timestamp, metric.c.value)
+    values: dict[str, Any] = {
+        name: case((later, given[name]), else_=metric.c[name]) for name in ("step", "timestamp", "value", "is_nan")
+    }
+    for name, further in (("min_value", given.min_value < metric.c.min_value), ("max_value", given.max_value > metric.c.max_value)):
+        keep = func.coalesce(metric.c[name], given[name])
+        values[name] = case((further, given[name]), else_=keep)
+    return Statement(new.on_conflict_do_update(index_elements=["run_id", "key_id"], set_=values))
+
+
+_UPSERT_METRIC = _upsert_metric()
+
+
+def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError | None]:
+    """Write the batches; for each, None or why it was refused."""
+    found: dict[str, tuple[int, int]] = {
+        uuid: (number, experiment)
+        for uuid, number, experiment in tx.rows(_TOUCH, uuids=list({batch.run for batch in batches}))
+    }
+    errors = [None if batch.run in found else _absent(tx, batch.run) for batch in batches]
+    if any(batch.params for batch in batches):
+        _check_params(tx, batches, found, errors)
+    accepted = [batch for batch, error in zip(batches, errors, strict=True) if error is None]
+    names: set[str] = set()
+    for batch in accepted:
+        if batch.points is not None:
+            names.update(batch.points.keys)
+        names.update(key for key, _ in batch.params)
+        names.update(key for key, _ in batch.tags)
+    ids = tx.keys.intern(tx, names)
+    _write(tx, accepted, found, ids)
+    for batch in accepted:
+        number, experiment = found[batch.run]
+        tx.touch(experiment, (number,))
+    return errors
+
+
+def _absent(tx: Transaction, uuid: str) -> ModelyardError:
+    if tx.rows(_EXISTS, uuids=[uuid]):
+        return InvalidState(f"The run {uuid} must be in the 'active' state. Current state is deleted.")
+    return NotFound(f"Run with id={uuid} not found")
+
+
+def _check_params(
+    tx: Transaction,
+    batches: Sequence[LogBatch],
+    found: dict[str, tuple[int, int]],
+    errors: list[ModelyardError | None],
+) -> None:
+    """Refuse batches that change a param; drop from the others what is stored already."""
+    runs = sorted({found[b.run][0] for b in batches if b.params and b.run in found})
+    stored: dict[int, dict[str, str]] = {number: {} for number in runs}
+    for number, key, value in tx.rows(_PARAMS, runs=runs):
+        stored[number][key] = value
+    for index, batch in enumerate(batches):
+        if not batch.params or errors[index] is not None:
+            continue
+        known = stored[found[batch.run][0]]
+        changed = [(key, known[key], value) for key, value in batch.params if known.get(key, value) != value]
+        if changed:
+            errors[index] = _param_changed(batch.run, changed)
+            continue
+        batch.params = [(key, value) for key, value in batch.params if key not in known]
+        known.update(batch.params)
+
+
+def _param_changed(run_uuid: str, changed: list[tuple[str, str, str]]) -> InvalidArgument:
+    if len(changed) == 1:
+        key, old, new = changed[0]
+        return InvalidArgument(
+            f"Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' "
+            f"for run ID='{run_uuid}'. Attempted logging new value '{new}'."
+        )
+    shown = [{"key": key, "old_value": old, "new_value": new} for key, old, new in changed]
+    return InvalidArgument(
+        f"Changing param values is not allowed. Params were already logged='{json.dumps(shown)}' for run ID='{run_uuid}'."
+    )
+
+
+def _write(
+    tx: Transaction, batches: list[LogBatch], found: dict[str, tuple[int, int]], ids: dict[str, int]
+) -> None:
+    params: dict[tuple[int, int], str] = {}
+    tags: dict[tuple[int, int], str] = {}
+    latest: dict[tuple[int, int], dict[str, Any]] = {}
+    fresh: list[dict[str, Any]] = []
+    for batch in batches:
+        number = found[batch.run][0]
+        for key, value in batch.params:
+            params[number, ids[key]] = value
+        for key, value in batch.tags:
+            tags[number, ids[key]] = value
+            if key == RUN_NAME_TAG:
+                tx.run(_SET_NAME, run=number, value=value)
+        points = batch.points
+        if points is not None and points.keys:
+            key_ids = [ids[key] for key in points.keys]
+            fresh.append(
+                {"run": number, "body": pack_points(key_ids, points.timestamps, points.steps, points.values)}
+            )
+            _fold(latest, number, key_ids, points)
+    if params:
+        tx.many(_INSERT_PARAM, [{"run": r, "key": k, "value": v} for (r, k), v in sorted(params.items())])
+    if tags:
+        tx.many(_UPSERT_TAG, [{"run": r, "key": k, "value": v} for (r, k), v in sorted(tags.items())])
+    if latest:
+        tx.many(_UPSERT_METRIC, [latest[at] for at in sorted(latest)])
+    tx.many(_INSERT_FRESH, fresh)
+
+
+def _fold(latest: dict[tuple[int, int], dict[str, Any]], number: int, key_ids: list[int], points: Points) -> None:
+    """Reduce a batch's points to one row per series: its greatest (step, timestamp, value) and its extremes."""
+    best: dict[int, tuple[int, int, float, int]] = {}
+    low: dict[int, float] = {}
+    high: dict[int, float] = {}
+    for key, step, timestamp, value in zip(key_ids, points.steps, points.timestamps, points.values, strict=True):
+        if value == value:  # noqa: PLR0124 - NaN is the one float that differs from itself
+            if key not in low or value < low[key]:
+                low[key] = value
+            if key not in high or value > high[key]:
+                high[key] = value
+            candidate = (step, timestamp, value, 0)
+        else:
+            candidate = (step, timestamp, 0.0, 1)
+        if key not in best or candidate > best[key]:
+            best[key] = candidate
+    for key, (step, timestamp, value, is_nan) in best.items():
+        row = latest.get((number, key))
+        if row is None:
+            latest[number, key] = {
+                "run": number,
+                "key": key,
+                "step": step,
+                "timestamp": timestamp,
+                "value": value,
+                "is_nan": is_nan,
+                "min_value": low.get(key),
+                "max_value": high.get(key),
+            }
+            continue
+        if (step, timestamp, value) > (row["step"], row["timestamp"], row["value"]):
+            row.update(step=step, timestamp=timestamp, value=value, is_nan=is_nan)
+        if key in low:
+            row["min_value"] = low[key] if row["min_value"] is None else min(row["min_value"], low[key])
+            row["max_value"] = high[key] if row["max_value"] is None else max(row["max_value"], high[key])

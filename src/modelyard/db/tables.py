@@ -1,0 +1,309 @@
+"""All tables, in one MetaData, for SQLite and PostgreSQL alike.
+
+Conventions: integer keys inside, the 32-hex `uuid` outside; times are int milliseconds since the epoch; booleans are 0 or 1.
+Statements run on the raw driver connection, so only int, str, float, bytes and NULL are stored.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives row ids (and automatic numbers) only to a column spelt INTEGER.
+BigInt = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _number(name: str, *, required: bool = True) -> Column[int]:
+    return Column(name, BigInt, nullable=not required)
+
+
+def _text(name: str, *, required: bool = True) -> Column[str]:
+    return Column(name, Text, nullable=not required)
+
+
+def _key(name: str) -> Column[int]:
+    return Column(name, BigInt, primary_key=True, autoincrement=False)
+
+
+def _text_key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def _serial() -> Column[int]:
+    return Column("id", BigInt, primary_key=True, autoincrement=True)
+
+
+# ------------------------------------------------------------------------------------ tracking
+
+# Metric, param and run-tag keys, each spelt once.
+name_key = Table("name_key", metadata, _serial(), Column("name", Text, nullable=False, unique=True))
+
+experiment = Table(
+    "experiment",
+    metadata,
+    _serial(),
+    Column("name", Text, nullable=False, unique=True),
+    _text("artifact_location"),
+    _text("lifecycle"),
+    _number("created_ms"),
+    _number("updated_ms"),
+    _number("deleted_ms", required=False),
+    _text("created_by"),
+    sqlite_autoincrement=True,
+)
+experiment_tag = Table(
+    "experiment_tag",
+    metadata,
+    _key("experiment_id"),
+    _text_key("key"),
+    _text("value"),
+    sqlite_with_rowid=False,
+)
+
+run = Table(
+    "run",
+    metadata,
+    _serial(),
+    Column("uuid", Text, nullable=False, unique=True),
+    _number("experiment_id"),
+    _text("name"),
+    _text("status"),
+    _number("start_ms", required=False),
+    _number("end_ms", required=False),
+    _text("lifecycle"),
+    _number("deleted_ms", required=False),
+    _text("user_id"),
+    _text("artifact_uri"),
+    _text("created_by"),
+    # Grows with every change of anything that the run's document shows.
+    _number("rev"),
+    Index(None, "experiment_id", "start_ms"),
+    sqlite_autoincrement=True,
+)
+param = Table("param", metadata, _key("run_id"), _key("key_id"), _text("value"), sqlite_with_rowid=False)
+run_tag = Table("run_tag", metadata, _key("run_id"), _key("key_id"), _text("value"), sqlite_with_rowid=False)
+# The latest point of each series (greatest step, then time, then value) and its extremes. NaN is stored as value 0, is_nan 1.
+metric = Table(
+    "metric",
+    metadata,
+    _key("run_id"),
+    _key("key_id"),
+    _number("step"),
+    _number("timestamp"),
+    Column("value", Float(53), nullable=False),
+    _number("is_nan"),
+    Column("min_value", Float(53)),
+    Column("max_value", Float(53)),
+    sqlite_with_rowid=False,
+)
+# The run as its readers want it, rendered once and valid while `rev` equals the run's.
+run_document = Table("run_document", metadata, _key("run_id"), _number("rev"), Column("body", LargeBinary, nullable=False))
+
+# Points as they came, packed, until compaction moves them to chunks (see series.py).
+metric_fresh = Table(
+    "metric_fresh",
+    metadata,
+    _serial(),
+    _number("run_id"),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "run_id"),
+    sqlite_autoincrement=True,
+)
+# key_id 0: a chunk that holds several short series of the run.
+metric_chunk = Table(
+    "metric_chunk",
+    metadata,
+    _serial(),
+    _number("run_id"),
+    _number("key_id"),
+    _number("points"),
+    _number("first_ms"),
+    _number("last_ms"),
+    _number("min_step"),
+    _number("max_step"),
+    Column("min_value", Float(53)),
+    Column("max_value", Float(53)),
+    Column("body", LargeBinary, nullable=False),
+    Index(None, "run_id", "key_id"),
+)
+# PostgreSQL only: which runs a transaction changed, so that every server can refresh what it holds in memory.
+change_log = Table(
+    "change_log",
+    metadata,
+    _serial(),
+    _number("txid"),
+    _number("at_ms"),
+    Column("runs", LargeBinary, nullable=False),
+    Index(None, "txid"),
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    _serial(),
+    _number("experiment_id"),
+    _text("name"),
+    _text("digest"),
+    _text("source_type"),
+    _text("source"),
+    _text("schema", required=False),
+    _text("profile", required=False),
+    UniqueConstraint("experiment_id", "name", "digest"),
+)
+run_input = Table(
+    "run_input",
+    metadata,
+    _serial(),
+    _number("run_id"),
+    _number("dataset_id"),
+    UniqueConstraint("run_id", "dataset_id"),
+    Index(None, "dataset_id"),
+)
+run_input_tag = Table(
+    "run_input_tag", metadata, _key("input_id"), _text_key("key"), _text("value"), sqlite_with_rowid=False
+)
+
+logged_model = Table(
+    "logged_model",
+    metadata,
+    _text_key("id"),
+    _number("experiment_id"),
+    _text("name"),
+    _text("artifact_uri"),
+    _number("created_ms"),
+    _number("updated_ms"),
+    _number("deleted_ms", required=False),
+    _text("lifecycle"),
+    _text("status"),
+    _text("status_message", required=False),
+    _text("model_type", required=False),
+    _text("source_run", required=False),
+    _text("created_by"),
+    Index(None, "experiment_id", "created_ms"),
+)
+logged_model_param = Table(
+    "logged_model_param", metadata, _text_key("model_id"), _text_key("key"), _text("value"), sqlite_with_rowid=False
+)
+logged_model_tag = Table(
+    "logged_model_tag", metadata, _text_key("model_id"), _text_key("key"), _text("value"), sqlite_with_rowid=False
+)
+logged_model_metric = Table(
+    "logged_model_metric",
+    metadata,
+    _text_key("model_id"),
+    _text_key("key"),
+    _key("timestamp"),
+    _key("step"),
+    _key("run_id"),
+    Column("value", Float(53), nullable=False),
+    _number("is_nan"),
+    _text("dataset_name", required=False),
+    _text("dataset_digest", required=False),
+    sqlite_with_rowid=False,
+)
+# Which runs read (`input`) or made (`output`) a logged model.
+run_model = Table(
+    "run_model",
+    metadata,
+    _key("run_id"),
+    _text_key("model_id"),
+    _text_key("direction"),
+    _number("step"),
+    Index(None, "model_id"),
+    sqlite_with_rowid=False,
+)
+
+# ------------------------------------------------------------------------------------ registry
+
+registered_model = Table(
+    "registered_model",
+    metadata,
+    _serial(),
+    Column("name", Text, nullable=False, unique=True),
+    _text("description", required=False),
+    _number("created_ms"),
+    _number("updated_ms"),
+    _text("created_by"),
+    # The number that the next version gets; numbers are never given twice.
+    _number("next_version"),
+    sqlite_autoincrement=True,
+)
+registered_model_tag = Table(
+    "registered_model_tag",
+    metadata,
+    _key("model_id"),
+    _text_key("key"),
+    _text("value"),
+    Index(None, "key", "value"),
+    sqlite_with_rowid=False,
+)
+model_version = Table(
+    "model_version",
+    metadata,
+    _key("model_id"),
+    _key("version"),
+    _text("label", required=False),
+    _text("description", required=False),
+    _text("user_id"),
+    _number("created_ms"),
+    _number("updated_ms"),
+    _text("source"),
+    _text("storage_location", required=False),
+    _text("run_uuid", required=False),
+    _text("run_link", required=False),
+    _text("logged_model_id", required=False),
+    _text("status"),
+    _text("status_message", required=False),
+    _text("stage"),
+    _text("created_by"),
+    UniqueConstraint("model_id", "label"),
+    Index(None, "run_uuid"),
+    sqlite_with_rowid=False,
+)
+model_version_tag = Table(
+    "model_version_tag",
+    metadata,
+    _key("model_id"),
+    _key("version"),
+    _text_key("key"),
+    _text("value"),
+    sqlite_with_rowid=False,
+)
+model_alias = Table(
+    "model_alias", metadata, _key("model_id"), _text_key("alias"), _number("version"), sqlite_with_rowid=False
+)
+environment = Table("environment", metadata, _text_key("name"), _number("position"), _text("stage", required=False))
+environment_pointer = Table(
+    "environment_pointer",
+    metadata,
+    _key("model_id"),
+    _text_key("environment"),
+    _number("version"),
+    _number("moved_ms"),
+    sqlite_with_rowid=False,
+)
+# Append-only: every change of the registry.
+registry_event = Table(
+    "registry_event",
+    metadata,
+    _serial(),
+    _number("at_ms"),
+    _text("principal"),
+    _number("model_id"),
+    _text("model_name"),
+    _number("version", required=False),
+    _text("kind"),
+    _text("subject", required=False),
+    _text("old", required=False),
+    _text("new", required=False),
+    _text("reason", required=False),
+    Index(None, "model_id", "at_ms"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,66 @@
+"""Metrics: numbers that a run logs, by key, step and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LARGEST = 1.7976931348623157e308
+"""Infinities are stored as this number with their sign, as MLflow does (`sanitize_metric_value`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One point of a series.
+
+    Attributes:
+        value: a float; may be NaN, never infinite once stored.
+        timestamp: ms since the epoch.
+        step: the training step that it belongs to.
+    """
+
+    key: str
+    value: float
+    timestamp: int
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LatestMetric:
+    """A series seen from a list of runs: the point with the greatest (step, timestamp, value), and the extremes.
+
+    Attributes:
+        minimum, maximum: over all points, ignoring NaN; None if there is no other point than NaN.
+    """
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+    minimum: float | None
+    maximum: float | None
+
+
+@dataclass(slots=True)
+class Points:
+    """Points of any number of series as columns: four lists of one length. The fast way to carry a batch."""
+
+    keys: list[str] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    timestamps: list[int] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LogBatch:
+    """What one call logs to one run; all of it or nothing.
+
+    Attributes:
+        run: the run's 32-hex id.
+        params: key and value; an existing param may only be repeated with the same value.
+        tags: key and value; the last one wins.
+    """
+
+    run: str
+    points: Points | None = None
+    params: list[tuple[str, str]] = field(default_factory=list)
+    tags: list[tuple[str, str]] = field(default_factory=list)

@@ -1,0 +1,17 @@
+"""Who is calling; the same for both edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from modelyard.domain.principals import ANONYMOUS
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from modelyard.domain.principals import Principal
+
+
+def principal_of(scope: MutableMapping[str, Any]) -> Principal:  # noqa: ARG001 - sign-in will read its headers
+    """The principal behind a request. Until sign-in exists everybody is anonymous, which is why only loopback is bound."""
+    return ANONYMOUS

@@ -1,0 +1,108 @@
+"""One HTTP request as both edges see it: who calls, what they sent, and the way to the services."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from modelyard.domain.errors import InvalidArgument, Timeout, TooLarge
+
+from .auth import principal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from modelyard.db.engine import Transaction
+
+    from .state import State
+
+    Scope = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Call:
+    """A request on its way through an edge.
+
+    Attributes:
+        state: what the server was put together from.
+        path: variable parts of the route.
+        principal: who calls.
+    """
+
+    __slots__ = ("path", "principal", "receive", "scope", "send", "state")
+
+    def __init__(self, state: State, scope: Scope, receive: Receive, send: Send, path: dict[str, str]) -> None:
+        self.state = state
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.path = path
+        self.principal = principal_of(scope)
+
+    def header(self, name: bytes) -> bytes:
+        """A header's value by its lower-case name; empty if absent."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                found: bytes = value
+                return found
+        return b""
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            TooLarge: it is over the limit.
+            Timeout: the client stopped sending.
+            InvalidArgument: the client hung up in the middle.
+        """
+        settings = self.state.settings
+        declared = self.header(b"content-length")
+        if declared and int(declared) > settings.max_body_bytes:
+            raise TooLarge(f"The body has {int(declared)} bytes; the limit is {settings.max_body_bytes}.")
+        message = await self._next(settings.body_timeout_s)
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+        parts, size = [body], len(body)
+        while message.get("more_body", False):
+            message = await self._next(settings.body_timeout_s)
+            part = message.get("body", b"")
+            size += len(part)
+            if size > settings.max_body_bytes:
+                raise TooLarge(f"The body is over the limit of {settings.max_body_bytes} bytes.")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _next(self, seconds: float) -> MutableMapping[str, Any]:
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self.receive()
+        except TimeoutError:
+            raise Timeout(f"No data came for {seconds:g} s.") from None
+        if message["type"] == "http.disconnect":
+            raise InvalidArgument("The client hung up before the body was complete.")
+        return message
+
+    async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A cheap read (a few rows by key): on the event loop with SQLite, where a thread would cost more than the work."""
+        database = self.state.database
+        if database.dialect == "sqlite":
+            return database.read(work, *args, **kwargs)
+        return await self.scan(work, *args, **kwargs)
+
+    async def scan(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A read that may take long: on a reader thread."""
+        database = self.state.database
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(database.readers, partial(database.read, work, *args, **kwargs))
+
+    async def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A write; returns once it is durable."""
+        writer = self.state.database.writer
+        result: T = await writer.submit(lambda tx: work(tx, *args, **kwargs))
+        return result

@@ -1,0 +1,153 @@
+"""The MLflow edge's dispatcher: from a path to an endpoint, from an endpoint's value or error to an answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from modelyard.domain.errors import InvalidArgument, ModelyardError, NotSupported
+from modelyard.server.call import Call
+
+from . import errors, protojson
+
+if TYPE_CHECKING:
+    from modelyard.server.call import Receive, Scope, Send
+    from modelyard.server.state import State
+
+log = logging.getLogger("modelyard.mlflow")
+
+Endpoint = Callable[[Call, protojson.Fields], Awaitable[Any]]
+RawEndpoint = Callable[[Call], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the endpoint table.
+
+    Attributes:
+        method: HTTP method.
+        path: below the prefixes, such as `mlflow/runs/create`; `{name}` matches one segment, `{name*}` the rest.
+        endpoint: takes the call and its message, returns what is encoded as JSON (bytes: JSON already). None: not served.
+        raw: the endpoint reads the body itself and may answer itself (then it returns None).
+        reason: why it is not served.
+        prefixes: under which it stands.
+    """
+
+    method: str
+    path: str
+    endpoint: Callable[..., Awaitable[Any]] | None = None
+    raw: bool = False
+    reason: str = ""
+    prefixes: tuple[str, ...] = ("/api/2.0/", "/ajax-api/2.0/")
+
+
+_JSON = (b"content-type", b"application/json")
+_HTML = (b"content-type", b"text/html; charset=utf-8")
+
+
+class Edge:
+    """All MLflow endpoints as one ASGI application."""
+
+    def __init__(self, state: State, routes: list[Route]) -> None:
+        self.state = state
+        self._exact: dict[tuple[str, str], Route] = {}
+        self._patterns: list[tuple[re.Pattern[str], str, Route]] = []
+        self._methods: dict[str, set[str]] = {}
+        for route in routes:
+            for prefix in route.prefixes:
+                path = prefix + route.path
+                if "{" in path:
+                    self._patterns.append((re.compile(_pattern(path)), route.method, route))
+                else:
+                    self._exact[route.method, path] = route
+                    self._methods.setdefault(path, set()).add(route.method)
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """The route of a request and the variable parts of its path."""
+        route = self._exact.get((method, path))
+        if route is not None:
+            return route, {}
+        for pattern, its_method, route in self._patterns:
+            if its_method == method and (found := pattern.fullmatch(path)):
+                return route, found.groupdict()
+        return None
+
+    def knows(self, path: str) -> bool:
+        """Whether the path exists with any method."""
+        return path in self._methods or any(pattern.fullmatch(path) for pattern, _, _ in self._patterns)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method: str = scope["method"]
+        found = self.find("GET" if method == "HEAD" else method, scope["path"])
+        if found is None:
+            known = self.knows(scope["path"])
+            status, title = (405, "Method Not Allowed") if known else (404, "Not Found")
+            text = "The method is not allowed for the requested URL." if known else "The requested URL was not found."
+            page = f"<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
+            await respond(send, status, page.encode(), _HTML)
+            return
+        route, path = found
+        call = Call(self.state, scope, receive, send, path)
+        try:
+            answer = await self._run(route, call, method)
+            if answer is None:
+                return
+            body = answer if type(answer) is bytes else msgspec.json.encode(answer)
+            status = 200
+        except ModelyardError as error:
+            status, body = errors.answer(error)
+        except Exception:
+            log.exception("%s %s failed", method, scope["path"])
+            status = 500
+            body = b'{"error_code":"INTERNAL_ERROR","message":"An internal error occurred; the server\'s log has the details."}'
+        await respond(send, status, body, _JSON)
+
+    async def _run(self, route: Route, call: Call, method: str) -> Any:
+        if route.endpoint is None:
+            raise NotSupported(f"{route.method} {route.path} is not served: {route.reason}")
+        if route.raw:
+            return await route.endpoint(call)
+        if method in ("GET", "HEAD"):
+            return await route.endpoint(call, protojson.from_query(call.scope["query_string"]))
+        body = await json_body(call)
+        if not body and call.scope["query_string"]:
+            return await route.endpoint(call, protojson.from_query(call.scope["query_string"]))
+        return await route.endpoint(call, protojson.from_body(body))
+
+
+async def json_body(call: Call) -> bytes:
+    """The body of a request that must be JSON.
+
+    Raises:
+        InvalidArgument: another content type was declared.
+    """
+    body = await call.body()
+    kind = call.header(b"content-type")
+    if kind != b"application/json" and body and kind.split(b";")[0].strip().lower() != b"application/json":
+        raise InvalidArgument(
+            "Bad Request. Content-Type must be application/json; "
+            f"the request says {kind.decode('latin-1') or 'nothing'!r}."
+        )
+    return body
+
+
+async def respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Send a whole answer."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _pattern(path: str) -> str:
+    parts = re.split(r"(\{\w+\*?\})", path)
+    return "".join(
+        (f"(?P<{part[1:-2]}>.*)" if part.endswith("*}") else f"(?P<{part[1:-1]}>[^/]+)")
+        if part.startswith("{")
+        else re.escape(part)
+        for part in parts
+    )

@@ -1,0 +1,219 @@
+"""JSON as MLflow's protobuf layer reads it: int64 as number or string, unknown fields ignored, null as absent, GET queries.
+
+Rules and messages: `_get_request_message` and the `_assert_*` checks of MLflow's `server/handlers.py`, as observed on 3.11.1.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, NoReturn, overload
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from modelyard.domain.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ADVICE = "See the API docs for more information about request parameters."
+_decode = msgspec.json.Decoder().decode
+
+
+def missing(name: str) -> InvalidArgument:
+    """The error for a required parameter that is absent or empty."""
+    return InvalidArgument(f"Missing value for required parameter '{name}'. {_ADVICE}")
+
+
+def invalid(name: str, value: Any, why: str = "") -> InvalidArgument:
+    """The error for a parameter whose value has the wrong type or form."""
+    try:
+        shown = json.dumps(value)
+    except (TypeError, ValueError):
+        shown = repr(value)
+    return InvalidArgument(f"Invalid value {shown} for parameter '{name}' supplied: {why or 'wrong type'}. {_ADVICE}")
+
+
+class Fields:
+    """A request message by field name. Accessors check the type and raise MLflow's messages."""
+
+    __slots__ = ("_prefix", "_values")
+
+    def __init__(self, values: Mapping[str, Any], prefix: str = "") -> None:
+        self._values = values
+        self._prefix = prefix
+
+    def has(self, name: str) -> bool:
+        """Whether the field was sent with a value."""
+        return self._values.get(name) is not None
+
+    def raw(self, name: str) -> Any:
+        """The value as it came."""
+        return self._values.get(name)
+
+    def _fail(self, name: str, value: Any, why: str) -> NoReturn:
+        raise invalid(self._prefix + name, value, why)
+
+    def text(self, name: str, default: str = "", *, required: bool = False) -> str:
+        """A string. Required: absent and empty are refused alike, as MLflow does."""
+        value = self._values.get(name)
+        if value is None:
+            value = default
+        if not isinstance(value, str):
+            self._fail(name, value, f"Value was of type '{type(value).__name__}', a string was expected")
+        if required and not value:
+            raise missing(self._prefix + name)
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, None if absent."""
+        return self.text(name) if self.has(name) else None
+
+    @overload
+    def integer(self, name: str, default: int, *, required: bool = False) -> int: ...
+    @overload
+    def integer(self, name: str, default: None = None, *, required: bool = False) -> int | None: ...
+    def integer(self, name: str, default: int | None = None, *, required: bool = False) -> int | None:
+        """An int64, sent as a number or as a decimal string."""
+        value = self._values.get(name)
+        if value is None:
+            if required:
+                raise missing(self._prefix + name)
+            return default
+        number = as_int64(value)
+        if number is None:
+            self._fail(name, value, f"Value was of type '{type(value).__name__}', a 64-bit integer was expected")
+        return number
+
+    def number(self, name: str) -> float:
+        """A required double: a number, a numeric string, or "NaN", "Infinity", "-Infinity"."""
+        value = self._values.get(name)
+        if value is None:
+            raise missing(self._prefix + name)
+        number = as_double(value)
+        if number is None:
+            self._fail(name, value, f"Value was of type '{type(value).__name__}', a number was expected")
+        return number
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """A bool; in a query `true` or `false`."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if not isinstance(value, bool):
+            self._fail(name, value, "true or false was expected")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """A repeated string; a single one counts as a list of one."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if isinstance(value, str):
+            return [value]
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._fail(name, value, "a list of strings was expected")
+        return value
+
+    def message(self, name: str) -> Fields | None:
+        """A nested message, None if absent."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self._fail(name, value, "an object was expected")
+        return Fields(value, f"{self._prefix}{name}.")
+
+    def messages(self, name: str) -> list[Fields]:
+        """A repeated message."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self._fail(name, value, "a list of objects was expected")
+        return [Fields(item, f"{self._prefix}{name}[{index}].") for index, item in enumerate(value)]
+
+    def pairs(self, name: str) -> list[tuple[str, str]]:
+        """A repeated message of `key` and `value`, such as tags."""
+        return [(item.text("key", required=True), item.text("value")) for item in self.messages(name)]
+
+
+def as_int64(value: Any) -> int | None:
+    """The integer that a JSON value stands for, None if it stands for none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            return None
+    if isinstance(value, float):
+        if not value.is_integer():
+            return None
+        value = int(value)
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return value
+    return None
+
+
+def as_double(value: Any) -> float | None:
+    """The double that a JSON value stands for, None if it stands for none."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def double(value: float) -> float | str:
+    """A double on its way out: NaN and infinities are strings."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def from_body(body: bytes) -> Fields:
+    """The message in a JSON body; an empty body is an empty message.
+
+    Raises:
+        InvalidArgument: not JSON, or not an object.
+    """
+    if not body.strip():
+        return Fields({})
+    try:
+        values = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidArgument(f"Failed to parse request body as JSON: {error}") from None
+    if isinstance(values, str):  # a JSON text within a JSON text, which old clients send
+        try:
+            values = _decode(values.encode())
+        except msgspec.DecodeError as error:
+            raise InvalidArgument(f"Failed to parse request body as JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InvalidArgument("The request body must be a JSON object.")
+    return Fields(values)
+
+
+def from_query(query: bytes) -> Fields:
+    """The message in a query string; a repeated name is a list.
+
+    Raises:
+        InvalidArgument: the query is not UTF-8.
+    """
+    values: dict[str, Any] = {}
+    try:
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidArgument("The query string is not UTF-8.") from None
+    for name, value in pairs:
+        if name not in values:
+            values[name] = value
+        elif isinstance(values[name], list):
+            values[name].append(value)
+        else:
+            values[name] = [values[name], value]
+    return Fields(values)

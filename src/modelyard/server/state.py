@@ -1,0 +1,33 @@
+"""What a running server consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelyard.db.columns import ColumnStore
+    from modelyard.db.engine import Database
+    from modelyard.settings import Settings
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that requests share.
+
+    Attributes:
+        settings: as the server was started.
+        database: the one database.
+        columns: in-memory columns that run searches use.
+        artifacts: the store behind `mlflow-artifacts:`.
+    """
+
+    settings: Settings
+    database: Database
+    columns: ColumnStore
+    artifacts: Any
+
+    @property
+    def run_root(self) -> str:
+        """Where experiments keep artifacts unless they say otherwise: through the proxy, or at the store itself."""
+        return "mlflow-artifacts:" if self.settings.serve_artifacts else self.settings.artifact_root
