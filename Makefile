@@ -40,6 +40,10 @@ fix: $(VENV)/.dev-installed  ## let ruff mend and format what it can
 types: $(VENV)/.dev-installed  ## mypy, strict
 	@$(BIN)/mypy
 
+.PHONY: docs
+docs: $(VENV)/.dev-installed  ## write what is generated in the docs: the table of settings
+	@$(BIN)/python -m tests.architecture.settings_table
+
 .PHONY: dev
 dev: $(VENV)/.dev-installed  ## a server on this checkout, its data in ./data
 	@$(BIN)/modelyard server --data data
