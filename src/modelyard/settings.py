@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 PREFIX = "MODELYARD_"
 
 
+class InvalidSetting(ValueError):
+    """A setting has no usable value; the message names it and says what is expected."""
+
+
 def _setting(default: Any, text: str) -> Any:
     return field(default=default, metadata={"text": text})
 
@@ -25,7 +29,9 @@ class Settings:
     port: int = _setting(5000, "Port to listen on; 0 takes a free one.")
     data: str = _setting("./modelyard-data", "Directory for the database file and the artifacts.")
     database: str = _setting("", "sqlite:///PATH or postgresql://...; empty: a SQLite file under `data`.")
-    artifacts: str = _setting("", "Directory, s3://, gs:// or az:// URI for artifacts; empty: a directory under `data`.")
+    artifacts: str = _setting(
+        "", "Directory, s3://, gs:// or az:// URI for artifacts; empty: a directory under `data`."
+    )
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.")
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")
@@ -52,7 +58,7 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
     """Settings from the environment, then from the overrides that are not None.
 
     Raises:
-        ValueError: a variable does not have the setting's type; the message names it.
+        InvalidSetting: a variable does not have the setting's type.
     """
     values: dict[str, Any] = {}
     for entry in fields(Settings):
@@ -69,7 +75,7 @@ def _parse(name: str, kind: str, text: str) -> Any:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         return {"int": int, "float": float, "str": str}[kind](text)
     except (KeyError, ValueError):
-        raise ValueError(f"{PREFIX}{name.upper()}={text!r} is not {_KINDS[kind]}.") from None
+        raise InvalidSetting(f"{PREFIX}{name.upper()}={text!r} is not {_KINDS[kind]}.") from None
 
 
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}

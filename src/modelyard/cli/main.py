@@ -1,0 +1,63 @@
+"""`modelyard`: one table of commands, each loaded when it is called, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final, NamedTuple
+
+import click
+
+from modelyard import __version__
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and its line in the list of commands."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[dict[str, Entry]] = {
+    "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),
+}
+"""Name of a command → its module, which has it as `command`."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name, and turns our errors into one line on stderr and exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = importlib.import_module(entry.module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from modelyard.domain.errors import ModelyardError
+        from modelyard.optional import MissingExtraError
+        from modelyard.settings import InvalidSetting
+
+        try:
+            return super().invoke(ctx)
+        except ModelyardError as error:
+            raise click.ClickException(error.message) from error
+        except (MissingExtraError, InvalidSetting) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="modelyard %(version)s")
+def main() -> None:
+    """Modelyard: a tracking server and model registry that speaks MLflow's protocol."""
+
+
+if __name__ == "__main__":
+    main()

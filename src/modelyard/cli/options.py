@@ -1,0 +1,50 @@
+"""Flags that are settings: name, type, default and text come from the table in settings.py."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelyard.settings import PREFIX, Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
+_CHOICES = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
+
+
+def setting_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: one option for each of these settings, None if it is not given, so that the environment speaks."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            function = _option(name)(function)
+        return function
+
+    return decorate
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """The settings that the given flags and the environment make.
+
+    Raises:
+        InvalidSetting: one of them has no usable value.
+    """
+    return load(values)
+
+
+def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    entry = next(entry for entry in fields(Settings) if entry.name == name)
+    flag = "--" + name.replace("_", "-")
+    kind = str(entry.type)
+    default = {True: "on", False: "off"}.get(entry.default, entry.default) if kind == "bool" else entry.default
+    shown = f" [{default}]" if default != "" else ""
+    text = f"{entry.metadata['text']}{shown} ({PREFIX}{name.upper()})"
+    if kind == "bool":
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+    if name in _CHOICES:
+        return click.option(flag, name, type=click.Choice(_CHOICES[name]), default=None, help=text)
+    return click.option(flag, name, type=_KINDS[kind], default=None, help=text)

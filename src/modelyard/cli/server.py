@@ -1,0 +1,36 @@
+"""`modelyard server`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from modelyard import optional
+
+from .options import setting_options, settings_from
+
+
+@click.command("server")
+@setting_options(
+    "host",
+    "port",
+    "data",
+    "database",
+    "artifacts",
+    "serve_artifacts",
+    "workers",
+    "full_sync",
+    "allow_remote",
+    "log_format",
+    "log_level",
+)
+def command(**values: Any) -> None:
+    """Run the tracking server and model registry.
+
+    Without any option: http://127.0.0.1:5000, with a SQLite database and the artifacts below ./modelyard-data.
+    Every option, and some more, can be a variable instead: see docs/settings.md.
+    """
+    settings = settings_from(values)
+    run = optional.load("modelyard.server.run", to="run a server")
+    raise SystemExit(run.serve(settings))
