@@ -1,0 +1,249 @@
+"""SQL for logged models, and for the runs that made or read them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from modelyard.domain.errors import NotFound
+from modelyard.domain.logged_models import LoggedModel, LoggedModelStatus, ModelMetric
+from modelyard.domain.runs import ModelLink
+
+from .statement import Statement
+from .tables import (
+    logged_model,
+    logged_model_metric,
+    logged_model_param,
+    logged_model_tag,
+    run,
+    run_model,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .engine import Row, Transaction
+
+COLUMNS = (
+    logged_model.c.id,
+    logged_model.c.experiment_id,
+    logged_model.c.name,
+    logged_model.c.artifact_uri,
+    logged_model.c.created_ms,
+    logged_model.c.updated_ms,
+    logged_model.c.lifecycle,
+    logged_model.c.status,
+    logged_model.c.status_message,
+    logged_model.c.model_type,
+    logged_model.c.source_run,
+)
+_ids = bindparam("ids", expanding=True)
+_of = bindparam("of")
+
+_GET = Statement(select(*COLUMNS).where(logged_model.c.id == _of))
+_KNOWN = Statement(select(logged_model.c.id).where(logged_model.c.id.in_(_ids)))
+_PARAMS = Statement(
+    select(logged_model_param.c.model_id, logged_model_param.c.key, logged_model_param.c.value)
+    .where(logged_model_param.c.model_id.in_(_ids))
+    .order_by(logged_model_param.c.model_id, logged_model_param.c.key)
+)
+_TAGS = Statement(
+    select(logged_model_tag.c.model_id, logged_model_tag.c.key, logged_model_tag.c.value)
+    .where(logged_model_tag.c.model_id.in_(_ids))
+    .order_by(logged_model_tag.c.model_id, logged_model_tag.c.key)
+)
+_METRICS = Statement(
+    select(
+        logged_model_metric.c.model_id,
+        run.c.uuid,
+        logged_model_metric.c.key,
+        logged_model_metric.c.value,
+        logged_model_metric.c.is_nan,
+        logged_model_metric.c.timestamp,
+        logged_model_metric.c.step,
+        logged_model_metric.c.dataset_name,
+        logged_model_metric.c.dataset_digest,
+    )
+    .join(run, run.c.id == logged_model_metric.c.run_id)
+    .where(logged_model_metric.c.model_id.in_(_ids))
+    .order_by(
+        logged_model_metric.c.model_id,
+        logged_model_metric.c.key,
+        logged_model_metric.c.timestamp,
+        logged_model_metric.c.step,
+    )
+)
+_INSERT = Statement(
+    insert(logged_model).values(
+        {column.name: bindparam(column.name) for column in COLUMNS}
+        | {"deleted_ms": None, "created_by": bindparam("created_by")}
+    )
+)
+_SET_STATUS = Statement(
+    update(logged_model).where(logged_model.c.id == _of).values(status=bindparam("to"), updated_ms=bindparam("now"))
+)
+_DELETE = Statement(
+    update(logged_model)
+    .where(logged_model.c.id == _of, logged_model.c.lifecycle == "active")
+    .values(lifecycle="deleted", deleted_ms=bindparam("now"), updated_ms=bindparam("now"))
+)
+_INSERT_PARAM = Statement(
+    insert(logged_model_param).values(model_id=_of, key=bindparam("key"), value=bindparam("value"))
+)
+_tag = insert(logged_model_tag).values(model_id=_of, key=bindparam("key"), value=bindparam("value"))
+_SET_TAG = Statement(
+    _tag.on_conflict_do_update(index_elements=["model_id", "key"], set_={"value": _tag.excluded.value})
+)
+_DELETE_TAG = Statement(
+    delete(logged_model_tag).where(logged_model_tag.c.model_id == _of, logged_model_tag.c.key == bindparam("key"))
+)
+_INSERT_METRIC = Statement(
+    insert(logged_model_metric)
+    .values(
+        model_id=bindparam("model"),
+        key=bindparam("key"),
+        timestamp=bindparam("timestamp"),
+        step=bindparam("step"),
+        run_id=bindparam("run"),
+        value=bindparam("value"),
+        is_nan=bindparam("is_nan"),
+        dataset_name=bindparam("dataset_name"),
+        dataset_digest=bindparam("dataset_digest"),
+    )
+    .on_conflict_do_nothing()
+)
+_LINKS = Statement(
+    select(run_model.c.run_id, run_model.c.model_id, run_model.c.direction, run_model.c.step)
+    .where(run_model.c.run_id.in_(bindparam("runs", expanding=True)))
+    .order_by(run_model.c.run_id, run_model.c.direction, run_model.c.step, run_model.c.model_id)
+)
+_link = insert(run_model).values(
+    run_id=bindparam("run"), model_id=bindparam("model"), direction=bindparam("direction"), step=bindparam("step")
+)
+_LINK = Statement(
+    _link.on_conflict_do_update(index_elements=["run_id", "model_id", "direction"], set_={"step": _link.excluded.step})
+)
+
+
+def not_found(model_id: str) -> NotFound:
+    """The error for a logged model that does not exist."""
+    return NotFound(f"Logged model with ID '{model_id}' not found.")
+
+
+# ------------------------------------------------------------------------------------ links with runs
+
+
+def links_for_runs(tx: Transaction, run_ids: Sequence[int]) -> dict[int, list[ModelLink]]:
+    """The logged models that runs read or made; runs without any are left out."""
+    found: dict[int, list[ModelLink]] = {}
+    for number, model_id, direction, step in tx.rows(_LINKS, runs=run_ids):
+        found.setdefault(number, []).append(ModelLink(model_id, direction, step))
+    return found
+
+
+def link(tx: Transaction, run_id: int, links: Iterable[ModelLink]) -> None:
+    """Link a run with models, which need not exist; a link that is there gets the new step."""
+    tx.many(
+        _LINK,
+        [{"run": run_id, "model": each.model_id, "direction": each.direction, "step": each.step} for each in links],
+    )
+
+
+# ------------------------------------------------------------------------------------ metrics
+
+
+def known(tx: Transaction, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that stand for a logged model, in the trash or not."""
+    return {row[0] for row in tx.rows(_KNOWN, ids=sorted(set(ids)))}
+
+
+def log_metrics(tx: Transaction, run_id: int, metrics: Sequence[ModelMetric]) -> None:
+    """Add points to logged models; a point that is there (same model, key, time, step and run) stays as it is.
+
+    Args:
+        run_id: the run that logs them (their own `run` is not looked at).
+
+    Raises:
+        NotFound: one of the models does not exist; then nothing is written.
+    """
+    there = known(tx, (metric.model_id for metric in metrics))
+    for metric in metrics:
+        if metric.model_id not in there:
+            raise not_found(metric.model_id)
+    tx.many(
+        _INSERT_METRIC,
+        [
+            {
+                "model": metric.model_id,
+                "key": metric.key,
+                "timestamp": metric.timestamp,
+                "step": metric.step,
+                "run": run_id,
+                "value": 0.0 if math.isnan(metric.value) else metric.value,
+                "is_nan": int(math.isnan(metric.value)),
+                "dataset_name": metric.dataset_name,
+                "dataset_digest": metric.dataset_digest,
+            }
+            for metric in metrics
+        ],
+    )
+
+
+# ------------------------------------------------------------------------------------ models
+
+
+def get(tx: Transaction, model_id: str) -> LoggedModel | None:
+    """A logged model by id, in the trash or not."""
+    found = load(tx, tx.rows(_GET, of=model_id))
+    return found[0] if found else None
+
+
+def load(tx: Transaction, rows: Sequence[Row]) -> list[LoggedModel]:
+    """Logged models from rows of `COLUMNS`, with params, tags and metrics."""
+    models = {row[0]: LoggedModel(*row[:7], LoggedModelStatus(row[7]), *row[8:]) for row in rows}
+    if not models:
+        return []
+    ids = list(models)
+    for model_id, key, value in tx.rows(_PARAMS, ids=ids):
+        models[model_id].params[key] = value
+    for model_id, key, value in tx.rows(_TAGS, ids=ids):
+        models[model_id].tags[key] = value
+    for model_id, uuid, key, value, is_nan, *rest in tx.rows(_METRICS, ids=ids):
+        models[model_id].metrics.append(ModelMetric(model_id, uuid, key, math.nan if is_nan else value, *rest))
+    return list(models.values())
+
+
+def create(tx: Transaction, model: LoggedModel, by: str) -> None:
+    """Insert a logged model with its params and tags."""
+    row = {column.name: getattr(model, column.name) for column in COLUMNS}
+    tx.run(_INSERT, **{**row, "status": str(model.status)}, created_by=by)
+    add_params(tx, model.id, model.params)
+    set_tags(tx, model.id, model.tags)
+
+
+def set_status(tx: Transaction, model_id: str, to: LoggedModelStatus, now: int) -> bool:
+    """Write the status; whether there is such a model."""
+    return tx.run(_SET_STATUS, of=model_id, to=str(to), now=now) > 0
+
+
+def discard(tx: Transaction, model_id: str, now: int) -> None:
+    """Move a logged model to the trash; it may be there already."""
+    tx.run(_DELETE, of=model_id, now=now)
+
+
+def add_params(tx: Transaction, model_id: str, params: Mapping[str, str]) -> None:
+    """Add params that are not there yet."""
+    tx.many(_INSERT_PARAM, [{"of": model_id, "key": key, "value": value} for key, value in params.items()])
+
+
+def set_tags(tx: Transaction, model_id: str, tags: Mapping[str, str]) -> None:
+    """Add or replace tags."""
+    tx.many(_SET_TAG, [{"of": model_id, "key": key, "value": value} for key, value in tags.items()])
+
+
+def delete_tag(tx: Transaction, model_id: str, key: str) -> bool:
+    """Remove a tag; whether it was there."""
+    return tx.run(_DELETE_TAG, of=model_id, key=key) > 0
