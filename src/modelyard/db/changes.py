@@ -20,7 +20,6 @@ _RECORD = (
 )
 _SINCE = "SELECT runs FROM change_log WHERE txid >= %(since)s"
 _NOW = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-_OLDEST = "SELECT min(txid) FROM change_log"
 
 
 def record(tx: Transaction) -> None:
@@ -47,5 +46,5 @@ def since(tx: Transaction, mark: int) -> tuple[int, dict[int, set[int]]]:
 
 
 def trim(tx: Transaction) -> None:
-    """Forget what every reader has long seen. A reader that slept longer starts anew (see columns.py)."""
+    """Forget what every reader has long seen. A reader that slept half as long starts anew (see columns.py)."""
     tx.raw("DELETE FROM change_log WHERE at_ms < %(before)s", {"before": int(time.time() * 1000) - KEEP_MS})
