@@ -1,5 +1,6 @@
 import bisect
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from modelyard.db.series import Points, empty, merge
 from modelyard.domain.errors import InvalidArgument
 
 int64 = st.integers(-(2**63), 2**63 - 1)
-value = st.one_of(st.floats(), st.sampled_from([0.0, math.nan, math.inf, -math.inf]))
+value = st.one_of(st.floats(), st.sampled_from([0.0, math.nan, math.inf, -math.inf, sys.float_info.max]))
 
 
 def points_from(some):
@@ -154,6 +155,12 @@ def test_points_that_share_one_place_are_downsampled_as_well():
     found = downsample(points, 50, "time")
     assert len(found) == 50
     assert found.values[[0, -1]].tolist() == [0.0, 999.0]
+
+
+def test_an_infinity_is_shown_beside_the_greatest_finite_number():
+    values = np.zeros(100)
+    values[40], values[60] = sys.float_info.max, math.inf
+    assert math.inf in downsample(Points(np.arange(100), np.arange(100), values), 4).values.tolist()
 
 
 def test_too_few_points_are_refused():

@@ -251,7 +251,7 @@ class _Reader:
         self._at += _COLUMN.size
         words = self._words()
         steps = (words >> np.uint64(1)) ^ (~(words & np.uint64(1)) + np.uint64(1))
-        steps[0] += np.uint64(first % 2**64)
+        steps[0] = first % 2**64
         return np.add.accumulate(steps, dtype=np.uint64).view(np.int64)
 
     def _words(self) -> Words:

@@ -124,7 +124,7 @@ def downsample(points: Points, n: int, by: Literal["step", "time"] = "step") -> 
     """Return at most ``n`` points that draw the same line (MinMaxLTTB), ordered by step or by time.
 
     The first and the last point, the least and the greatest value are always among them. NaN are left out, except as
-    first or last point, and infinities count as the greatest numbers. All points are returned if they are no more
+    first or last point, and infinities weigh as the greatest finite numbers. All points are returned if no more
     than ``n``.
 
     Args:
@@ -147,9 +147,9 @@ def downsample(points: Points, n: int, by: Literal["step", "time"] = "step") -> 
     keep = {0, len(points) - 1}
     if not len(known):
         return points.take(np.array(sorted(keep)))
-    heights = _tame(points.values[known])
-    lowest, highest = int(np.argmin(heights)), int(np.argmax(heights))
-    keep |= {int(known[lowest]), int(known[highest])}
+    values = points.values[known]
+    keep |= {int(known[values.argmin()]), int(known[values.argmax()])}
+    heights = _tame(values)
     inner = n - len(keep - {int(known[0]), int(known[-1])})  # the sampler keeps its own first and last
     if len(known) <= inner:
         chosen = known
