@@ -156,7 +156,8 @@ _MLFLOW = (
         {"attributes": "attribute", "metrics": "metric", "params": "param", "tags": "tag"},
         _spelled(_LOGGED_MODEL_NAMES, _LOGGED_MODEL_ALIASES),
         _spelled(_LOGGED_MODEL_NAMES, _LOGGED_MODEL_ALIASES),
-        {"attribute": LISTS, "param": LISTS, "tag": LISTS},
+        {"param": LISTS, "tag": LISTS},
+        dict.fromkeys(set(_LOGGED_MODEL_NAMES) - set(_STAMPS), LISTS),
     ),
 )
 

@@ -9,6 +9,7 @@ from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search.tree import Grammar
 
 MAX_BYTES = 100_000
+_SHOWN = 200
 
 TokenKind = Literal["path", "word", "number", "string", "ticked", "op", "punct", "bad", "end"]
 
@@ -78,9 +79,9 @@ def tokenize(text: str, grammar: Grammar) -> list[Token]:
             )
         else:
             tokens.append(Token(kind, found[kind], found.start(kind)))
-    rest = text[at:].strip()
+    rest = text[at:].lstrip()
     if rest:
-        tokens.append(Token("bad", rest, at))
+        tokens.append(Token("bad", rest, len(text) - len(rest)))
     tokens.append(Token("end", "", len(text)))
     return tokens
 
@@ -111,3 +112,8 @@ def unquote(text: str, grammar: Grammar) -> str:
         return text
     inner = text[1:-1]
     return inner.replace(quote * 2, quote) if grammar == "modelyard" else inner
+
+
+def short(text: str) -> str:
+    """Cut a text down to what is fit for an error message."""
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

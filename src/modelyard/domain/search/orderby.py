@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search.fields import RULES, Rules
+from modelyard.domain.search.lexer import short
 from modelyard.domain.search.parser import Parser
 from modelyard.domain.search.resolve import is_name, resolve
 from modelyard.domain.search.tree import Entity, Field, Grammar, OrderKey
@@ -45,7 +46,7 @@ def parse_order_by(items: Iterable[str] | None, entity: Entity, grammar: Grammar
 def _item(text: str, rules: Rules) -> OrderKey:
     parser = Parser(text, rules)
     tokens = parser.tokens
-    unreadable = InvalidArgument(f"Invalid order_by clause '{text[:200]}'. Could not be parsed.")
+    unreadable = InvalidArgument(f"Invalid order_by clause '{short(text)}'. Could not be parsed.")
     if rules.grammar == "mlflow" and text != text.strip():
         raise unreadable
     if not is_name(tokens[0]):
@@ -62,7 +63,7 @@ def _item(text: str, rules: Rules) -> OrderKey:
     if ascending is None:
         if rules.entity == "registered_models" and tokens[0].text == "timestamp":
             raise unreadable
-        raise InvalidArgument(f"Invalid ordering key in order_by clause '{text[:200]}'. Use ASC or DESC.")
+        raise InvalidArgument(f"Invalid ordering key in order_by clause '{short(text)}'. Use ASC or DESC.")
     if field is None:
         field = resolve(tokens[0], rules, sorting=True)
     if rules.grammar == "mlflow":
@@ -80,13 +81,15 @@ def _check_mlflow(field: Field, rules: Rules) -> None:
     if rules.entity == "logged_models":
         if field.kind != "metric":
             raise InvalidArgument(
-                f"Invalid order by field name: {field.kind}s.{field.key}. Only metrics are supported."
+                f"Invalid order by field name: {field.kind}s.{short(field.key)}. Only metrics are supported."
             )
         return
     if rules.entity == "experiments":
         raise InvalidArgument(f"Invalid order_by entity: {field.kind}")
-    raise InvalidArgument(f"Invalid order by key '{field.key}' specified. Valid keys are {sorted(rules.sortable)}")
+    raise InvalidArgument(
+        f"Invalid order by key '{short(field.key)}' specified. Valid keys are {sorted(rules.sortable)}"
+    )
 
 
 def _shown(items: Sequence[str]) -> str:
-    return str([item[:200] for item in items[:10]])
+    return str([short(item) for item in items[:10]])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search.fields import RULES, Rules
-from modelyard.domain.search.lexer import Token, tokenize
+from modelyard.domain.search.lexer import Token, short, tokenize
 from modelyard.domain.search.resolve import check_operator, is_name, resolve
 from modelyard.domain.search.tree import Aggregate, And, Comparison, Entity, Field, Grammar, Node, Not, Or, Value
 from modelyard.domain.search.values import listed, scalar
@@ -24,7 +24,6 @@ AGGREGATES: dict[str, Aggregate] = {"min": "min", "max": "max", "latest": "lates
 
 _RESERVED = frozenset({"and", "or", "not", "in", "is", "like", "ilike", "null", "true", "false"})
 _VALUES = frozenset({"number", "string", "word", "ticked", "path"})
-_SHOWN = 200
 
 
 def parse_filter(text: str | None, entity: Entity, grammar: Grammar) -> Node | None:
@@ -62,13 +61,16 @@ class Parser:
     def mlflow(self) -> Node:
         """Clauses, with AND between them. Like MLflow, forgive an AND that is missing or too many."""
         items: list[Node] = []
+        if self.tokens[-2:-1] and self.tokens[-2].kind == "bad":
+            self.at = len(self.tokens) - 2
+            raise self.refusal("")
         while (token := self.tokens[self.at]).kind != "end":
             if _is_keyword(token, "AND"):
                 self.at += 1
             else:
                 items.append(self._clause())
         if not items:
-            raise InvalidArgument(f"Invalid filter '{_short(self.text)}'. Could not be parsed.")
+            raise InvalidArgument(f"Invalid filter '{short(self.text)}'. Could not be parsed.")
         return items[0] if len(items) == 1 else And(tuple(items))
 
     def own(self) -> Node | None:
@@ -180,7 +182,7 @@ class Parser:
             raise self.refusal("expected ')'", start)
         written = self.text[self.tokens[first].start : self.tokens[last].start + 1]
         self.at = last + 1
-        return listed(field, self.tokens[first + 1 : last], _short(written), self.rules)
+        return listed(field, self.tokens[first + 1 : last], short(written), self.rules)
 
     def aggregate(self, *, sorting: bool = False) -> Field:
         """Read min(metrics.a) at the cursor.
@@ -209,19 +211,19 @@ class Parser:
         """
         token = self.tokens[self.at]
         if self.rules.grammar == "modelyard":
-            found = f"'{_short(token.text)}'" if token.kind != "end" else "the end"
+            found = f"'{short(token.text)}'" if token.kind != "end" else "the end"
             return InvalidArgument(
                 f"Invalid filter: {expected}, found {found} at character {token.start}. "
                 "Example: metrics.loss < 0.1 AND (params.model = 'cnn' OR tags.keep IS NOT NULL)"
             )
         if self.rules.entity == "logged_models":
             return InvalidArgument(
-                f"Invalid filter string: {_short(self.text)!r}. Expected a list of comparisons separated by 'AND' "
+                f"Invalid filter string: {short(self.text)!r}. Expected a list of comparisons separated by 'AND' "
                 "(e.g. 'metrics.loss > 0.1 AND params.lr = 0.01')."
             )
         if any(t.text == ";" for t in self.tokens[:-2]):
             return InvalidArgument(
-                f"Search filter contained multiple expression {_short(self.text)!r}. Provide AND-ed expression list."
+                f"Search filter contained multiple expression {short(self.text)!r}. Provide AND-ed expression list."
             )
         return InvalidArgument(f"Invalid clause(s) in filter string: {', '.join(self._broken(start))}")
 
@@ -238,13 +240,9 @@ class Parser:
                 if piece.kind == "end" or (pieces and _is_keyword(piece, "AND", "OR")):
                     break
                 pieces.append(piece.text)
-        shown = [_short(piece) for piece in pieces]
+        shown = [short(piece) for piece in pieces]
         return [f"'{piece}'" for piece in shown] if self.rules.entity == "runs" else shown
 
 
 def _is_keyword(token: Token, *words: str) -> bool:
     return token.kind == "word" and token.text.upper() in words
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search.fields import DATASET_KEYS, Rules
-from modelyard.domain.search.lexer import Token, unquote
+from modelyard.domain.search.lexer import Token, short, unquote
 from modelyard.domain.search.tree import Field, Kind, Op
 
 # How MLflow's messages call a kind.
@@ -48,11 +48,11 @@ def resolve(token: Token, rules: Rules, *, sorting: bool = False) -> Field:
         canonical = names.get(key)
         if canonical is None:
             if rules.grammar == "mlflow" and rules.entity == "registered_models" and sorting:
-                raise InvalidArgument(f"Invalid order by key '{key}' specified. Valid keys are {sorted(names)}")
-            raise InvalidArgument(f"Invalid attribute key '{key}' specified. Valid keys are {sorted(names)}")
+                raise InvalidArgument(f"Invalid order by key '{short(key)}' specified. Valid keys are {sorted(names)}")
+            raise InvalidArgument(f"Invalid attribute key '{short(key)}' specified. Valid keys are {sorted(names)}")
         return Field("attribute", canonical)
     if kind == "dataset" and key not in DATASET_KEYS:
-        raise InvalidArgument(f"Invalid dataset key '{key}' specified. Valid keys are {sorted(DATASET_KEYS)}")
+        raise InvalidArgument(f"Invalid dataset key '{short(key)}' specified. Valid keys are {sorted(DATASET_KEYS)}")
     return Field(kind, key)
 
 
@@ -60,11 +60,11 @@ def _unknown_prefix(prefix: str, rules: Rules) -> InvalidArgument:
     kinds = list(rules.prefixes)
     if rules.grammar == "mlflow":
         if rules.entity == "logged_models":
-            return InvalidArgument(f"Invalid entity type: {prefix!r}. Expected one of {kinds}.")
+            return InvalidArgument(f"Invalid entity type: {short(prefix)!r}. Expected one of {kinds}.")
         if rules.entity != "runs":
-            return InvalidArgument(f"Invalid entity type '{prefix}'. Valid entity types are {tuple(kinds)}")
+            return InvalidArgument(f"Invalid entity type '{short(prefix)}'. Valid entity types are {tuple(kinds)}")
         kinds = list(MLFLOW_KINDS.values())
-    return InvalidArgument(f"Invalid entity type '{prefix}'. Valid values are {kinds}")
+    return InvalidArgument(f"Invalid entity type '{short(prefix)}'. Valid values are {kinds}")
 
 
 def check_operator(field: Field, written: str, rules: Rules) -> Op:
@@ -83,24 +83,28 @@ def check_operator(field: Field, written: str, rules: Rules) -> Op:
         return op
     allowed = rules.operators(field)
     if rules.grammar == "modelyard":
-        raise InvalidArgument(f"Invalid comparator '{written}' for {field.kind} '{field.key}'. Use one of {allowed}.")
+        raise InvalidArgument(
+            f"Invalid comparator '{short(written)}' for {field.kind} '{short(field.key)}'. Use one of {allowed}."
+        )
     if rules.entity == "logged_models":
-        name = f"{field.kind}s.{field.key}"
-        raise InvalidArgument(f"Invalid comparison operator for {name}: {written!r}. Expected one of {allowed}.")
+        name = f"{field.kind}s.{short(field.key)}"
+        raise InvalidArgument(f"Invalid comparison operator for {name}: {short(written)!r}. Expected one of {allowed}.")
     nulls = op in (Op.IS_NULL, Op.IS_NOT_NULL)
     if nulls and rules.entity == "runs":
         raise InvalidArgument(
             "IS NULL / IS NOT NULL is only supported for tags and params, "
-            f"not for '{MLFLOW_KINDS[field.kind]}' '{field.key}'"
+            f"not for '{MLFLOW_KINDS[field.kind]}' '{short(field.key)}'"
         )
     if nulls and rules.entity == "experiments":
-        raise InvalidArgument(f"IS NULL / IS NOT NULL is only supported for tags, not for attribute '{field.key}'")
+        raise InvalidArgument(
+            f"IS NULL / IS NOT NULL is only supported for tags, not for attribute '{short(field.key)}'"
+        )
     if field.kind == "tag" and rules.entity != "runs":
-        raise InvalidArgument(f"Invalid comparator for tag: {written}. Use one of {allowed}.")
+        raise InvalidArgument(f"Invalid comparator for tag: {short(written)}. Use one of {allowed}.")
     if rules.entity in ("registered_models", "model_versions"):
         which = f" {field.key}" if rules.type_of(field) == "number" else ""
-        raise InvalidArgument(f"Invalid comparator for attribute{which}: {written}. Use one of {allowed}.")
-    raise InvalidArgument(f"Invalid comparator '{written}' not one of {allowed}")
+        raise InvalidArgument(f"Invalid comparator for attribute{which}: {short(written)}. Use one of {allowed}.")
+    raise InvalidArgument(f"Invalid comparator '{short(written)}' not one of {allowed}")
 
 
 _OPS: dict[str, Op] = {op.value: op for op in Op}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search.fields import LISTS, Rules
-from modelyard.domain.search.lexer import Token, unquote
+from modelyard.domain.search.lexer import Token, short, unquote
 from modelyard.domain.search.resolve import MLFLOW_KINDS
 from modelyard.domain.search.tree import Field, Scalar
 
@@ -35,7 +36,7 @@ def scalar(field: Field, token: Token, rules: Rules) -> Scalar:
             digits = unquote(token.text, rules.grammar)
             if digits.isascii() and digits.isdigit():
                 return number(digits)
-        raise refusal(field, token.text, rules)
+        raise refusal(field, short(token.text), rules)
     if token.kind == "string":
         return unquote(token.text, rules.grammar)
     if rules.grammar == "mlflow":
@@ -44,9 +45,9 @@ def scalar(field: Field, token: Token, rules: Rules) -> Scalar:
         if token.kind in ("word", "ticked", "path"):
             raise InvalidArgument(
                 "Parameter value is either not quoted or unidentified quote types used for string value "
-                f"{token.text}. Use either single or double quotes."
+                f"{short(token.text)}. Use either single or double quotes."
             )
-    raise refusal(field, token.text, rules)
+    raise refusal(field, short(token.text), rules)
 
 
 def listed(field: Field, tokens: Sequence[Token], written: str, rules: Rules) -> tuple[Scalar, ...]:
