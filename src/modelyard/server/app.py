@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard import __version__
+from modelyard.artifacts.places import Places
 from modelyard.db.columns import ColumnStore
 from modelyard.db.engine import Database
 from modelyard.db.schema import prepare
@@ -71,6 +72,7 @@ def create_app(settings: Settings) -> App:
     if not settings.database or not settings.artifacts:
         Path(settings.data).mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url, full_sync=settings.full_sync)
-    state = State(settings=settings, database=database, columns=ColumnStore(database), artifacts=None)
+    places = Places(settings.artifact_root)
+    state = State(settings=settings, database=database, columns=ColumnStore(database), artifacts=places)
     prepare(database, state.run_root)
     return App(state)

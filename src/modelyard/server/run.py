@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from modelyard import __version__
 from modelyard.domain.errors import InvalidArgument, Unavailable
 
+from .memory import reuse_buffers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
@@ -39,6 +41,7 @@ def serve(settings: Settings) -> int:
     with listen(settings.host, settings.port) as listener:
         from .app import create_app
 
+        reuse_buffers()
         app = create_app(settings)
         run_one(app, settings, listener, ready=lambda: announce(settings, listener))
     return 0

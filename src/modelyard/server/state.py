@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from modelyard.artifacts.places import Places
     from modelyard.db.columns import ColumnStore
     from modelyard.db.engine import Database
     from modelyard.settings import Settings
@@ -19,13 +20,13 @@ class State:
         settings: as the server was started.
         database: the one database.
         columns: in-memory columns that run searches use.
-        artifacts: the store behind `mlflow-artifacts:`.
+        artifacts: the store behind `mlflow-artifacts:`, and the way from URIs to stores.
     """
 
     settings: Settings
     database: Database
     columns: ColumnStore
-    artifacts: Any
+    artifacts: Places
 
     @property
     def run_root(self) -> str:

@@ -13,8 +13,10 @@ import msgspec
 
 from modelyard.artifacts.base import Part
 from modelyard.artifacts.paths import contained
-from modelyard.domain.errors import InvalidArgument
+from modelyard.domain.errors import InvalidArgument, Unavailable
 from modelyard.server.transfer import receive_artifact, repr_digest, send_artifact
+
+from .edge import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,26 +145,28 @@ async def presigned(call: Call) -> None:
     await _answer(call, msgspec.json.encode({"url": url, "headers": {}, "file_size": stat.size}))
 
 
-ROUTES: Final = (
-    ("GET", "mlflow-artifacts/artifacts", listing),
-    ("GET", "mlflow-artifacts/artifacts/{path}", download),
-    ("HEAD", "mlflow-artifacts/artifacts/{path}", download),
-    ("PUT", "mlflow-artifacts/artifacts/{path}", upload),
-    ("DELETE", "mlflow-artifacts/artifacts/{path}", delete),
-    ("POST", "mlflow-artifacts/mpu/create", multipart_create),
-    ("POST", "mlflow-artifacts/mpu/create/{path}", multipart_create),
-    ("POST", "mlflow-artifacts/mpu/complete", multipart_complete),
-    ("POST", "mlflow-artifacts/mpu/complete/{path}", multipart_complete),
-    ("POST", "mlflow-artifacts/mpu/abort", multipart_abort),
-    ("POST", "mlflow-artifacts/mpu/abort/{path}", multipart_abort),
-    ("GET", "mlflow-artifacts/presigned/{path}", presigned),
-)
-"""Method, path under `/api/2.0/` and `/ajax-api/2.0/`, endpoint. `{path}` takes the rest of the URL, slashes too."""
+ROUTES: Final = [
+    Route("GET", "mlflow-artifacts/artifacts", listing, raw=True),
+    Route("GET", "mlflow-artifacts/artifacts/{path*}", download, raw=True),
+    Route("PUT", "mlflow-artifacts/artifacts/{path*}", upload, raw=True),
+    Route("DELETE", "mlflow-artifacts/artifacts/{path*}", delete, raw=True),
+    Route("POST", "mlflow-artifacts/mpu/create", multipart_create, raw=True),
+    Route("POST", "mlflow-artifacts/mpu/create/{path*}", multipart_create, raw=True),
+    Route("POST", "mlflow-artifacts/mpu/complete", multipart_complete, raw=True),
+    Route("POST", "mlflow-artifacts/mpu/complete/{path*}", multipart_complete, raw=True),
+    Route("POST", "mlflow-artifacts/mpu/abort", multipart_abort, raw=True),
+    Route("POST", "mlflow-artifacts/mpu/abort/{path*}", multipart_abort, raw=True),
+    Route("GET", "mlflow-artifacts/presigned/{path*}", presigned, raw=True),
+]
+"""The proxy's rows of the endpoint table."""
 
 
 def _store(call: Call) -> ArtifactStore:
-    store: ArtifactStore = call.state.artifacts.root
-    return store
+    if not call.state.settings.serve_artifacts:
+        raise Unavailable(
+            "This server does not proxy artifacts (--no-serve-artifacts); use the run's artifact URI itself."
+        )
+    return call.state.artifacts.root
 
 
 def _query(call: Call) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import experiments
+from . import artifacts, experiments
 from .edge import Route
 
 EXPERIMENTS = [
@@ -11,4 +11,4 @@ EXPERIMENTS = [
     Route("GET", "mlflow/experiments/get-by-name", experiments.get_by_name),
 ]
 
-ROUTES: list[Route] = [*EXPERIMENTS]
+ROUTES: list[Route] = [*EXPERIMENTS, *artifacts.ROUTES]
