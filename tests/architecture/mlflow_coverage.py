@@ -1,6 +1,6 @@
 """MLflow's own list of endpoints against ours: served, refused with a reason, or unknown.
 
-`make mlflow-coverage` prints it. The list is the service description of the installed MLflow (its protobuf descriptors), so
+`make mlflow-coverage` prints it. The list is the service description of the installed MLflow (protobuf descriptors), so
 a newer client brings its new endpoints along.
 """
 
