@@ -29,6 +29,9 @@ _COLUMNS = (
     experiment.c.deleted_ms,
 )
 _GET = Statement(select(*_COLUMNS).where(experiment.c.id == bindparam("id")))
+_PLACE = Statement(
+    select(experiment.c.artifact_location, experiment.c.lifecycle).where(experiment.c.id == bindparam("id"))
+)
 _BY_NAME = Statement(select(*_COLUMNS).where(experiment.c.name == bindparam("name")))
 _TAGS = Statement(
     select(experiment_tag.c.experiment_id, experiment_tag.c.key, experiment_tag.c.value)
@@ -74,6 +77,12 @@ _SET_TAG = Statement(
 _DELETE_TAG = Statement(
     delete(experiment_tag).where(experiment_tag.c.experiment_id == bindparam("of"), experiment_tag.c.key == bindparam("key"))
 )
+
+
+def place(tx: Transaction, number: int) -> tuple[str, Lifecycle] | None:
+    """Artifact location and lifecycle of an experiment."""
+    row = tx.row(_PLACE, id=number)
+    return (row[0], row[1]) if row else None
 
 
 def get(tx: Transaction, number: int) -> Experiment | None:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import InvalidArgument, InvalidState, ModelyardError, NotFound
 
+from . import logged_models
 from .series import pack_points
 from .statement import Statement
 from .tables import metric, metric_fresh, name_key, param, run, run_tag
@@ -80,6 +81,13 @@ def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError |
     errors = [None if batch.run in found else _absent(tx, batch.run) for batch in batches]
     if any(batch.params for batch in batches):
         _check_params(tx, batches, found, errors)
+    known = logged_models.known(tx, {m.model_id for batch in batches for m in batch.model_metrics}) if any(
+        batch.model_metrics for batch in batches
+    ) else set()
+    for index, batch in enumerate(batches):
+        absent = next((m.model_id for m in batch.model_metrics if m.model_id not in known), None)
+        if absent is not None and errors[index] is None:
+            errors[index] = logged_models.not_found(absent)
     accepted = [batch for batch, error in zip(batches, errors, strict=True) if error is None]
     names: set[str] = set()
     for batch in accepted:
@@ -92,6 +100,8 @@ def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError |
     for batch in accepted:
         number, experiment = found[batch.run]
         tx.touch(experiment, (number,))
+        if batch.model_metrics:
+            logged_models.log_metrics(tx, number, batch.model_metrics)
     return errors
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .logged_models import ModelMetric
 
 LARGEST = 1.7976931348623157e308
 """Infinities are stored as this number with their sign, as MLflow does (`sanitize_metric_value`)."""
@@ -58,9 +62,11 @@ class LogBatch:
         run: the run's 32-hex id.
         params: key and value; an existing param may only be repeated with the same value.
         tags: key and value; the last one wins.
+        model_metrics: points that also belong to a logged model.
     """
 
     run: str
     points: Points | None = None
     params: list[tuple[str, str]] = field(default_factory=list)
     tags: list[tuple[str, str]] = field(default_factory=list)
+    model_metrics: list[ModelMetric] = field(default_factory=list)

@@ -88,3 +88,9 @@ class Run:
     tags: list[tuple[str, str]] = field(default_factory=list)
     datasets: list[DatasetInput] = field(default_factory=list)
     models: list[ModelLink] = field(default_factory=list)
+
+
+def artifact_uri(location: str, folder: str) -> str:
+    """A folder's artifact root below an experiment's location; a query stays behind the path."""
+    path, mark, query = location.partition("?")
+    return f"{path.rstrip('/')}/{folder}/artifacts{mark}{query}"

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from modelyard import __version__
 from modelyard.artifacts.places import Places
 from modelyard.db.columns import ColumnStore
+from modelyard.db.documents import Documents
 from modelyard.db.engine import Database
+from modelyard.db.metrics import History
 from modelyard.db.schema import prepare
 
 from .mlflow.edge import Edge, respond
 from .mlflow.routes import ROUTES
+from .mlflow.runs import render
 from .state import State
 
 if TYPE_CHECKING:
@@ -73,6 +76,13 @@ def create_app(settings: Settings) -> App:
         Path(settings.data).mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url, full_sync=settings.full_sync)
     places = Places(settings.artifact_root)
-    state = State(settings=settings, database=database, columns=ColumnStore(database), artifacts=places)
+    state = State(
+        settings=settings,
+        database=database,
+        columns=ColumnStore(database),
+        run_documents=Documents(render),
+        history=History(),
+        artifacts=places,
+    )
     prepare(database, state.run_root)
     return App(state)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modelyard.artifacts.places import Places
     from modelyard.db.columns import ColumnStore
+    from modelyard.db.documents import Documents
     from modelyard.db.engine import Database
+    from modelyard.db.metrics import History
     from modelyard.settings import Settings
 
 
@@ -20,12 +22,16 @@ class State:
         settings: as the server was started.
         database: the one database.
         columns: in-memory columns that run searches use.
+        run_documents: runs as MLflow's JSON.
+        history: series of metrics.
         artifacts: the store behind `mlflow-artifacts:`, and the way from URIs to stores.
     """
 
     settings: Settings
     database: Database
     columns: ColumnStore
+    run_documents: Documents
+    history: History
     artifacts: Places
 
     @property

@@ -1,0 +1,202 @@
+"""Logging metrics, params and tags: the endpoints that training calls thousands of times.
+
+Bodies are decoded straight into typed structs; a body that does not fit them goes the slow way through `Fields`, which
+finds out what is wrong with it, or accepts a spelling that the structs do not know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from modelyard.domain import validation
+from modelyard.domain.logged_models import ModelMetric
+from modelyard.domain.metrics import LARGEST, LogBatch, Points
+
+from . import protojson
+from .edge import json_body
+from .runs import run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.server.call import Call
+
+    from .protojson import Fields
+
+DONE = b"{}"
+_INT64 = 2**63
+
+
+class _Metric(msgspec.Struct, gc=False):
+    key: str
+    value: float | str
+    timestamp: int
+    step: int = 0
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+class _RunMetric(_Metric, gc=False):
+    run_id: str = ""
+
+
+class _Pair(msgspec.Struct, gc=False):
+    key: str
+    value: str = ""
+
+
+class _Batch(msgspec.Struct, gc=False):
+    run_id: str
+    metrics: list[_Metric] = []
+    params: list[_Pair] = []
+    tags: list[_Pair] = []
+
+
+_decode_metric = msgspec.json.Decoder(_RunMetric).decode
+_decode_batch = msgspec.json.Decoder(_Batch).decode
+
+
+def _metric(fields: Fields) -> _Metric:
+    return _Metric(
+        fields.text("key", required=True),
+        fields.number("value"),
+        fields.integer("timestamp", 0, required=True),
+        fields.integer("step", 0),
+        fields.text("model_id"),
+        fields.text("dataset_name"),
+        fields.text("dataset_digest"),
+    )
+
+
+def _slow_metric(body: bytes) -> _RunMetric:
+    fields = protojson.from_body(body)
+    run = run_id(fields)
+    metric = _metric(fields)
+    return _RunMetric(*(getattr(metric, name) for name in metric.__struct_fields__), run_id=run)
+
+
+def _slow_batch(body: bytes) -> _Batch:
+    fields = protojson.from_body(body)
+    return _Batch(
+        fields.text("run_id", required=True),
+        [_metric(item) for item in fields.messages("metrics")],
+        [_Pair(*pair) for pair in fields.pairs("params")],
+        [_Pair(*pair) for pair in fields.pairs("tags")],
+    )
+
+
+def _finite(metric: _Metric, where: str) -> float:
+    """The value as it is stored: a double, infinities clamped.
+
+    Raises:
+        InvalidArgument: a text that is no number.
+    """
+    value: Any = metric.value
+    if type(value) is str:
+        value = protojson.as_double(value)
+        if value is None:
+            why = f"(timestamp={metric.timestamp}). Please specify value as a valid double (64-bit floating point)"
+            raise validation.invalid_value(f"{where}value", metric.value, why)
+    number: float = value
+    return min(max(number, -LARGEST), LARGEST) if number == number else number  # noqa: PLR0124 - NaN stays NaN
+
+
+def _points(run: str, metrics: Sequence[_Metric], numbered: bool) -> tuple[Points, list[ModelMetric]]:  # noqa: FBT001
+    """Checked metrics as columns, and those that also belong to logged models.
+
+    Raises:
+        InvalidArgument: a key, value, timestamp or step is not allowed.
+    """
+    points, of_models = Points(), []
+    keys, values, timestamps, steps = points.keys, points.values, points.timestamps, points.steps
+    check, known = validation.check_metric_key, set()
+    for index, metric in enumerate(metrics):
+        key, value, timestamp, step = metric.key, metric.value, metric.timestamp, metric.step
+        if key not in known:
+            where = f"metrics[{index}]." if numbered else ""
+            if not key:
+                raise protojson.missing(f"{where}key")
+            check(key, f"{where}name")
+            known.add(key)
+        if type(value) is not float or not -LARGEST <= value <= LARGEST:
+            value = _finite(metric, f"metrics[{index}]." if numbered else "")
+        if not 0 <= timestamp < _INT64 or not -_INT64 <= step < _INT64:
+            where = f"metrics[{index}]." if numbered else ""
+            validation.check_timestamp(key, value, timestamp, f"{where}timestamp")
+            name, bad = ("step", step) if timestamp < _INT64 else ("timestamp", timestamp)
+            raise protojson.invalid(f"{where}{name}", bad, "a 64-bit integer was expected")
+        keys.append(key)
+        values.append(value)
+        timestamps.append(timestamp)
+        steps.append(step)
+        if metric.model_id:
+            of_models.append(
+                ModelMetric(
+                    metric.model_id,
+                    run,
+                    key,
+                    value,
+                    timestamp,
+                    step,
+                    metric.dataset_name or None,
+                    metric.dataset_digest or None,
+                )
+            )
+    return points, of_models
+
+
+async def log_metric(call: Call) -> bytes:
+    body = await json_body(call)
+    try:
+        metric = _decode_metric(body)
+        if not metric.run_id:
+            metric = _slow_metric(body)
+    except msgspec.MsgspecError:
+        metric = _slow_metric(body)
+    run = metric.run_id
+    points, of_models = _points(run, (metric,), numbered=False)
+    await call.state.database.writer.log(LogBatch(run, points, model_metrics=of_models))
+    return DONE
+
+
+async def log_batch(call: Call) -> bytes:
+    body = await json_body(call)
+    try:
+        batch = _decode_batch(body)
+    except msgspec.MsgspecError:
+        batch = _slow_batch(body)
+    run = batch.run_id
+    if not run:
+        raise protojson.missing("run_id")
+    validation.check_run_id(run)
+    points, of_models = _points(run, batch.metrics, numbered=True)
+    params = [(pair.key, _checked(validation.check_param, pair, "params", at)) for at, pair in enumerate(batch.params)]
+    tags = [(pair.key, _checked(validation.check_tag, pair, "tags", at)) for at, pair in enumerate(batch.tags)]
+    validation.check_batch(len(batch.metrics), len(params), len(tags))
+    validation.check_distinct_params([key for key, _ in params])
+    await call.state.database.writer.log(LogBatch(run, points, params, tags, of_models))
+    return DONE
+
+
+def _checked(check: Any, pair: _Pair, kind: str, index: int) -> str:
+    if not pair.key:
+        raise protojson.missing(f"{kind}[{index}].key")
+    value: str = check(pair.key, pair.value, f"{kind}[{index}].key")
+    return value
+
+
+async def log_parameter(call: Call, fields: Fields) -> bytes:
+    run, key = run_id(fields), fields.text("key", required=True)
+    value = validation.check_param(key, fields.text("value"))
+    await call.state.database.writer.log(LogBatch(run, params=[(key, value)]))
+    return DONE
+
+
+async def set_tag(call: Call, fields: Fields) -> bytes:
+    run, key = run_id(fields), fields.text("key", required=True)
+    value = validation.check_tag(key, fields.text("value"))
+    await call.state.database.writer.log(LogBatch(run, tags=[(key, value)]))
+    return DONE
