@@ -1,0 +1,64 @@
+"""`make demo`: what a newcomer sees first works, and works a second time on the same data."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def demo(data: Path) -> str:
+    environment = os.environ | {"DEMO_DATA": str(data), "DEMO_EXIT": "1", "COLUMNS": "120", "PYTHONWARNINGS": "default"}
+    result = subprocess.run(
+        [sys.executable, "examples/wine.py"],
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def first(data: Path) -> str:
+    return demo(data)
+
+
+def test_it_goes_from_training_to_production(first: str) -> None:
+    assert "Trained 3 forests" in first
+    assert "version 2: None → Staging" in first
+    assert "version 3: Staging → Production" in first
+    assert re.search(r"^  1 +None ", first, re.MULTILINE)
+    assert re.search(r"^  2 +Archived +challenger ", first, re.MULTILINE)
+    assert re.search(r"^  3 +Production +champion ", first, re.MULTILINE)
+
+
+def test_what_is_in_production_predicts(first: str) -> None:
+    found = re.search(r"(\d+) of (\d+) wines", first)
+    assert found is not None
+    right, asked = map(int, found.groups())
+    assert asked == 72
+    assert right > 0.9 * asked
+
+
+def test_it_leaves_no_server_behind(first: str) -> None:
+    url = re.search(r"http://127\.0\.0\.1:\d+", first)
+    assert url is not None
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{url[0]}/health", timeout=5)
+
+
+@pytest.mark.usefixtures("first")
+def test_a_second_time_continues_where_the_first_ended(data: Path) -> None:
+    again = demo(data)
+    assert re.search(r"^  6 +Production +champion ", again, re.MULTILINE)
