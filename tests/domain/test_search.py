@@ -229,7 +229,7 @@ MLFLOW_OPERATORS = [
 OWN_OPERATORS = [(entity, name, (*ops, *LISTS, *NULLS)) for entity, name, ops in MLFLOW_OPERATORS]
 
 
-@pytest.mark.parametrize("op", (*NUMBERS, "LIKE", "ILIKE", *LISTS, *NULLS))
+@pytest.mark.parametrize("op", [*NUMBERS, "LIKE", "ILIKE", *LISTS, *NULLS])
 @pytest.mark.parametrize(
     ("grammar", "entity", "name", "allowed"),
     [("mlflow", *row) for row in MLFLOW_OPERATORS] + [("modelyard", *row) for row in OWN_OPERATORS],
@@ -289,6 +289,7 @@ def test_own_grammar(text, expected):
         (RUNS, "min(", "expected min(metrics.KEY)"),
         (LOGGED, "min(metrics.a) > 1", "takes a metric of a run"),
         (EXPERIMENTS, "metrics.a > 1", "Invalid entity type 'metrics'"),
+        (EXPERIMENTS, "experiment_id = '1'", "Expected numeric value type for numeric attribute: experiment_id"),
         (RUNS, "run_id IN ()", "got empty list"),
         (RUNS, "metrics.a IN (1, 'x')", "Expected numeric value type for metric. Found 'x'"),
     ],

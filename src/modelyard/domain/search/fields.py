@@ -100,7 +100,7 @@ _LOGGED_MODEL_ALIASES = {
 }
 _NUMERIC: dict[Entity, frozenset[str]] = {
     "runs": frozenset({"start_time", "end_time"}),
-    "experiments": frozenset({"creation_time", "last_update_time"}),
+    "experiments": frozenset({"experiment_id", "creation_time", "last_update_time"}),
     "registered_models": frozenset(_STAMPS),
     "model_versions": frozenset({"version_number", *_STAMPS}),
     "logged_models": frozenset(_STAMPS),

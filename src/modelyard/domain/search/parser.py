@@ -61,9 +61,9 @@ class Parser:
     def mlflow(self) -> Node:
         """Clauses, with AND between them. Like MLflow, forgive an AND that is missing or too many."""
         items: list[Node] = []
-        if self.tokens[-2:-1] and self.tokens[-2].kind == "bad":
+        if len(self.tokens) > 1 and self.tokens[-2].kind == "bad":
             self.at = len(self.tokens) - 2
-            raise self.refusal("")
+            raise self.refusal("expected readable text")
         while (token := self.tokens[self.at]).kind != "end":
             if _is_keyword(token, "AND"):
                 self.at += 1
@@ -122,8 +122,8 @@ class Parser:
             raise InvalidArgument(f"The filter has more than {MAX_CLAUSES} clauses. Ask in several requests.")
         start = self.at
         token = self.tokens[start]
-        if not is_name(token) and self.tokens[start + 1 : start + 2] and self.tokens[start + 1].kind == "op":
-            raise InvalidArgument(f"Invalid comparison clause. Expected 'Identifier' found '{token.text}'")
+        if not is_name(token) and token.kind != "end" and self.tokens[start + 1].kind == "op":
+            raise InvalidArgument(f"Invalid comparison clause. Expected 'Identifier' found '{short(token.text)}'")
         if not is_name(token) or (token.kind == "word" and token.text.lower() in _RESERVED):
             raise self.refusal("expected a name such as metrics.loss")
         if self.rules.grammar == "modelyard" and self.tokens[start + 1].text == "(":
@@ -213,7 +213,7 @@ class Parser:
         if self.rules.grammar == "modelyard":
             found = f"'{short(token.text)}'" if token.kind != "end" else "the end"
             return InvalidArgument(
-                f"Invalid filter: {expected}, found {found} at character {token.start}. "
+                f"Cannot read the search: {expected}, found {found} at character {token.start}. "
                 "Example: metrics.loss < 0.1 AND (params.model = 'cnn' OR tags.keep IS NOT NULL)"
             )
         if self.rules.entity == "logged_models":
