@@ -222,17 +222,22 @@ run_model = Table(
 
 # ------------------------------------------------------------------------------------ registry
 
+# Ordered by byte, not by language: the same pages on every database.
+_NAME = Text().with_variant(Text(collation="C"), "postgresql")
+
 registered_model = Table(
     "registered_model",
     metadata,
     _serial(),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", _NAME, nullable=False, unique=True),
     _text("description", required=False),
     _number("created_ms"),
     _number("updated_ms"),
     _text("created_by"),
     # The number that the next version gets; numbers are never given twice.
     _number("next_version"),
+    # The rows of registered_model_tag again as one JSON object (NULL: none), so that reading a model is one row.
+    _text("tags", required=False),
     sqlite_autoincrement=True,
 )
 registered_model_tag = Table(
@@ -249,7 +254,9 @@ model_version = Table(
     metadata,
     _key("model_id"),
     _key("version"),
+    # The user's own version, as written and as PEP 440 compares it (`1.0-rc1` and `1rc1`).
     _text("label", required=False),
+    _text("label_key", required=False),
     _text("description", required=False),
     _text("user_id"),
     _number("created_ms"),
@@ -263,8 +270,12 @@ model_version = Table(
     _text("status_message", required=False),
     _text("stage"),
     _text("created_by"),
-    UniqueConstraint("model_id", "label"),
+    # As in registered_model.
+    _text("tags", required=False),
+    UniqueConstraint("model_id", "label_key"),
     Index(None, "run_uuid"),
+    # The newest version of each stage, without reading the others.
+    Index(None, "model_id", "stage", "version"),
     sqlite_with_rowid=False,
 )
 model_version_tag = Table(
@@ -276,20 +287,20 @@ model_version_tag = Table(
     _text("value"),
     sqlite_with_rowid=False,
 )
+# An alias that has an environment is that environment's pointer (docs/decisions/0005).
 model_alias = Table(
-    "model_alias", metadata, _key("model_id"), _text_key("alias"), _number("version"), sqlite_with_rowid=False
-)
-environment = Table("environment", metadata, _text_key("name"), _number("position"), _text("stage", required=False))
-environment_pointer = Table(
-    "environment_pointer",
+    "model_alias",
     metadata,
     _key("model_id"),
-    _text_key("environment"),
+    _text_key("alias"),
     _number("version"),
+    _text("environment", required=False),
     _number("moved_ms"),
+    UniqueConstraint("model_id", "environment"),
     sqlite_with_rowid=False,
 )
-# Append-only: every change of the registry.
+environment = Table("environment", metadata, _text_key("name"), _number("position"), _text("stage", required=False))
+# Append-only: every change of the registry. model_id 0: a change of the environments themselves.
 registry_event = Table(
     "registry_event",
     metadata,
@@ -304,6 +315,9 @@ registry_event = Table(
     _text("old", required=False),
     _text("new", required=False),
     _text("reason", required=False),
-    Index(None, "model_id", "at_ms"),
+    Index(None, "model_id", "id"),
     sqlite_autoincrement=True,
 )
+# Which model once had a name that is no longer its name.
+_GONE = registry_event.c.kind.in_(["model.renamed", "model.deleted"])
+Index("ix_registry_event_gone", registry_event.c.model_name, sqlite_where=_GONE, postgresql_where=_GONE)
