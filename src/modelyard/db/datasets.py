@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONTEXT_TAG = "mlflow.data.context"
 
-_runs = bindparam("runs", expanding=True)
+_runs: Any = bindparam("runs", expanding=True)
 _INPUTS = Statement(
     select(
         run_input.c.run_id,

@@ -9,13 +9,15 @@ from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.experiments import Experiment
 
+from .filters import Noun, Pairs, Query
 from .statement import Statement
 from .tables import experiment, experiment_tag, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelyard.domain.experiments import Lifecycle
+    from modelyard.domain.experiments import Lifecycle, View
+    from modelyard.domain.search import Node, OrderKey
 
     from .engine import Row, Transaction
 
@@ -69,13 +71,14 @@ _RUNS_FOLLOW = Statement(
     .values(lifecycle=bindparam("to"), deleted_ms=bindparam("deleted"), rev=run.c.rev + 1)
     .returning(run.c.id)
 )
-_TOUCH = Statement(update(experiment).where(experiment.c.id == bindparam("of")).values(updated_ms=bindparam("now")))
 _tag = insert(experiment_tag).values(experiment_id=bindparam("of"), key=bindparam("key"), value=bindparam("value"))
 _SET_TAG = Statement(
     _tag.on_conflict_do_update(index_elements=["experiment_id", "key"], set_={"value": _tag.excluded.value})
 )
 _DELETE_TAG = Statement(
-    delete(experiment_tag).where(experiment_tag.c.experiment_id == bindparam("of"), experiment_tag.c.key == bindparam("key"))
+    delete(experiment_tag).where(
+        experiment_tag.c.experiment_id == bindparam("of"), experiment_tag.c.key == bindparam("key")
+    )
 )
 
 
@@ -83,6 +86,28 @@ def place(tx: Transaction, number: int) -> tuple[str, Lifecycle] | None:
     """Artifact location and lifecycle of an experiment."""
     row = tx.row(_PLACE, id=number)
     return (row[0], row[1]) if row else None
+
+
+_NOUN = Noun(
+    attributes={
+        "experiment_id": experiment.c.id,
+        "name": experiment.c.name,
+        "creation_time": experiment.c.created_ms,
+        "last_update_time": experiment.c.updated_ms,
+    },
+    tags=Pairs(
+        owner=((experiment_tag.c.experiment_id, experiment.c.id),),
+        key=experiment_tag.c.key,
+        value=experiment_tag.c.value,
+    ),
+)
+_SEARCH = Query(
+    _NOUN,
+    select(*_COLUMNS).where(experiment.c.lifecycle.in_(bindparam("lifecycles", expanding=True))),
+    default=(experiment.c.created_ms.desc(), experiment.c.id),
+    ties=(experiment.c.id.desc(),),
+)
+_LIFECYCLES = {"active": ["active"], "deleted": ["deleted"], "all": ["active", "deleted"]}
 
 
 def get(tx: Transaction, number: int) -> Experiment | None:
@@ -106,7 +131,7 @@ def _with_tags(tx: Transaction, rows: Sequence[Row]) -> list[Experiment]:
     tags: dict[int, dict[str, str]] = {}
     for number, key, value in tx.rows(_TAGS, ids=[row[0] for row in rows]):
         tags.setdefault(number, {})[key] = value
-    return [Experiment(*row, tags=tags.get(row[0], {})) for row in rows]
+    return [Experiment(*(*row, tags.get(row[0], {}))) for row in rows]
 
 
 def create(tx: Transaction, name: str, location: str, now: int, by: str) -> int:
@@ -134,12 +159,23 @@ def set_lifecycle(tx: Transaction, number: int, to: Lifecycle, now: int) -> None
     tx.touch(number, (row[0] for row in tx.rows(_RUNS_FOLLOW, of=number, was=was, to=to, deleted=deleted)))
 
 
-def set_tags(tx: Transaction, number: int, tags: Mapping[str, str], now: int) -> None:
-    """Add or replace tags."""
+def set_tags(tx: Transaction, number: int, tags: Mapping[str, str]) -> None:
+    """Add or replace tags; as in MLflow, that does not count as an update of the experiment."""
     tx.many(_SET_TAG, [{"of": number, "key": key, "value": value} for key, value in tags.items()])
-    tx.run(_TOUCH, of=number, now=now)
 
 
 def delete_tag(tx: Transaction, number: int, key: str) -> bool:
     """Remove a tag; whether it was there."""
     return tx.run(_DELETE_TAG, of=number, key=key) > 0
+
+
+def search(
+    tx: Transaction, node: Node | None, order: Sequence[OrderKey], view: View, limit: int, offset: int
+) -> list[Experiment]:
+    """One page of the experiments that match."""
+    return load(tx, _SEARCH.rows(tx, node, order, limit=limit, offset=offset, lifecycles=_LIFECYCLES[view]))
+
+
+def count(tx: Transaction, node: Node | None, view: View) -> int:
+    """How many match."""
+    return _SEARCH.count(tx, node, lifecycles=_LIFECYCLES[view])

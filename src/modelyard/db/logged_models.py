@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, case, delete, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import NotFound
 from modelyard.domain.logged_models import LoggedModel, LoggedModelStatus, ModelMetric
 from modelyard.domain.runs import ModelLink
+from modelyard.domain.search import comparisons
 
+from .filters import Noun, Pairs, belongs, condition, lift, sort_key
 from .statement import Statement
 from .tables import (
     logged_model,
@@ -24,6 +27,11 @@ from .tables import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement
+
+    from modelyard.domain.logged_models import DatasetChoice, ModelOrder
+    from modelyard.domain.search import Node
 
     from .engine import Row, Transaction
 
@@ -40,8 +48,8 @@ COLUMNS = (
     logged_model.c.model_type,
     logged_model.c.source_run,
 )
-_ids = bindparam("ids", expanding=True)
-_of = bindparam("of")
+_ids: Any = bindparam("ids", expanding=True)
+_of: Any = bindparam("of")
 
 _GET = Statement(select(*COLUMNS).where(logged_model.c.id == _of))
 _KNOWN = Statement(select(logged_model.c.id).where(logged_model.c.id.in_(_ids)))
@@ -126,6 +134,27 @@ _link = insert(run_model).values(
 _LINK = Statement(
     _link.on_conflict_do_update(index_elements=["run_id", "model_id", "direction"], set_={"step": _link.excluded.step})
 )
+_NOUN = Noun(
+    attributes={
+        "model_id": logged_model.c.id,
+        "name": logged_model.c.name,
+        "model_type": logged_model.c.model_type,
+        "status": logged_model.c.status,
+        "source_run_id": logged_model.c.source_run,
+        "creation_timestamp": logged_model.c.created_ms,
+        "last_updated_timestamp": logged_model.c.updated_ms,
+    },
+    tags=Pairs(((logged_model_tag.c.model_id, logged_model.c.id),), logged_model_tag.c.key, logged_model_tag.c.value),
+    params=Pairs(
+        ((logged_model_param.c.model_id, logged_model.c.id),), logged_model_param.c.key, logged_model_param.c.value
+    ),
+    metrics=Pairs(
+        ((logged_model_metric.c.model_id, logged_model.c.id),),
+        logged_model_metric.c.key,
+        logged_model_metric.c.value,
+        logged_model_metric.c.is_nan,
+    ),
+)
 
 
 def not_found(model_id: str) -> NotFound:
@@ -164,7 +193,9 @@ def log_metrics(tx: Transaction, run_id: int, metrics: Sequence[ModelMetric]) ->
     """Add points to logged models; a point that is there (same model, key, time, step and run) stays as it is.
 
     Args:
-        run_id: the run that logs them (their own `run` is not looked at).
+        tx: the transaction.
+        run_id: the run that logs them.
+        metrics: the points; their own `run` is not looked at.
 
     Raises:
         NotFound: one of the models does not exist; then nothing is written.
@@ -203,7 +234,7 @@ def get(tx: Transaction, model_id: str) -> LoggedModel | None:
 
 def load(tx: Transaction, rows: Sequence[Row]) -> list[LoggedModel]:
     """Logged models from rows of `COLUMNS`, with params, tags and metrics."""
-    models = {row[0]: LoggedModel(*row[:7], LoggedModelStatus(row[7]), *row[8:]) for row in rows}
+    models = {row[0]: LoggedModel(*(*row[:7], LoggedModelStatus(row[7]), *row[8:])) for row in rows}
     if not models:
         return []
     ids = list(models)
@@ -247,3 +278,60 @@ def set_tags(tx: Transaction, model_id: str, tags: Mapping[str, str]) -> None:
 def delete_tag(tx: Transaction, model_id: str, key: str) -> bool:
     """Remove a tag; whether it was there."""
     return tx.run(_DELETE_TAG, of=model_id, key=key) > 0
+
+
+# ------------------------------------------------------------------------------------ search
+
+
+def search(
+    tx: Transaction,
+    experiments: Sequence[int],
+    node: Node | None,
+    datasets: Sequence[DatasetChoice],
+    order: Sequence[ModelOrder],
+    offset: int,
+    limit: int,
+) -> list[LoggedModel]:
+    """One page of the logged models that match; see the service."""
+    noun = _NOUN
+    query = select(*COLUMNS).where(
+        logged_model.c.lifecycle == "active", logged_model.c.experiment_id.in_(bindparam("experiments", expanding=True))
+    )
+    if datasets and _NOUN.metrics is not None:
+        measured = replace(_NOUN.metrics, also=or_(*(_measured_on(each.name, each.digest) for each in datasets)))
+        noun = replace(_NOUN, metrics=measured)
+        if not any(clause.field.kind == "metric" for clause in comparisons(node)):
+            query = query.where(select(literal_column("1")).where(*belongs(measured, None)).exists())
+    shape, values = lift(node, tx.dialect)
+    query = query.where(condition(shape, noun, tx.dialect))
+    keys: list[ColumnElement[Any]] = []
+    for key in order:
+        column = _NOUN.attributes[key.key] if key.kind == "attribute" else _latest(key)
+        keys += sort_key(column, tx.dialect, ascending=key.ascending)
+    if not any(key.key == "creation_timestamp" for key in order):
+        keys.append(logged_model.c.created_ms.desc())
+    query = query.order_by(*keys, logged_model.c.id).limit(limit).offset(offset)
+    return load(tx, tx.rows(query, experiments=experiments, **values))
+
+
+def _measured_on(name: str, digest: str | None) -> ColumnElement[bool]:
+    right = logged_model_metric.c.dataset_name == name
+    return right if digest is None else and_(right, logged_model_metric.c.dataset_digest == digest)
+
+
+def _latest(key: ModelOrder) -> ColumnElement[Any]:
+    """A metric's latest value; missing if that is NaN."""
+    points = logged_model_metric.c
+    wanted = [points.model_id == logged_model.c.id, points.key == key.key]
+    if key.dataset_name is not None:
+        wanted.append(points.dataset_name == key.dataset_name)
+    if key.dataset_digest is not None:
+        wanted.append(points.dataset_digest == key.dataset_digest)
+    return (
+        select(case((points.is_nan == 0, points.value)))
+        .where(*wanted)
+        .order_by(points.timestamp.desc(), points.step.desc())
+        .limit(1)
+        .correlate(logged_model)
+        .scalar_subquery()
+    )

@@ -103,6 +103,9 @@ _tag = insert(run_tag).values(run_id=bindparam("run"), key_id=bindparam("key"), 
 _SET_TAG = Statement(
     _tag.on_conflict_do_update(index_elements=["run_id", "key_id"], set_={"value": _tag.excluded.value})
 )
+_GET_TAG = Statement(
+    select(run_tag.c.value).where(run_tag.c.run_id == bindparam("run"), run_tag.c.key_id == bindparam("key"))
+)
 _DELETE_TAG = Statement(
     delete(run_tag).where(run_tag.c.run_id == bindparam("run"), run_tag.c.key_id == bindparam("key"))
 )
@@ -194,6 +197,12 @@ def update_info(tx: Transaction, found: Run) -> None:
         end=found.end_ms,
         name=found.name,
     )
+
+
+def get_tag(tx: Transaction, number: int, key: str) -> str | None:
+    """A tag's value, None if it is not set."""
+    row = tx.row(_GET_TAG, run=number, key=tx.keys.find(tx, [key]).get(key, 0))
+    return None if row is None else str(row[0])
 
 
 def set_tag(tx: Transaction, number: int, key: str, value: str) -> None:

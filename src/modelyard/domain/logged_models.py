@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from .experiments import Lifecycle
@@ -73,3 +73,19 @@ class DatasetChoice:
 
     name: str
     digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOrder:
+    """A key to sort logged models by: an attribute, or the latest value of a metric.
+
+    Attributes:
+        kind, key: as in `domain.search`; only attributes and metrics.
+        dataset_name, dataset_digest: of a metric: only points that were measured on it.
+    """
+
+    kind: Literal["attribute", "metric"]
+    key: str
+    ascending: bool = True
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
