@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .engine import Transaction
 
 KEEP_MS = 600_000
+_LEAD = 7_130_421  # an arbitrary number, the same in every server
 _RECORD = (
     "INSERT INTO change_log (txid, at_ms, runs) VALUES (pg_current_xact_id()::text::bigint, %(at)s, %(runs)s)"
 )
@@ -46,5 +47,17 @@ def since(tx: Transaction, mark: int) -> tuple[int, dict[int, set[int]]]:
 
 
 def trim(tx: Transaction) -> None:
-    """Forget what every reader has long seen. A reader that slept half as long starts anew (see columns.py)."""
-    tx.raw("DELETE FROM change_log WHERE at_ms < %(before)s", {"before": int(time.time() * 1000) - KEEP_MS})
+    """PostgreSQL: forget what every reader has long seen. A reader that slept half as long starts anew (see columns.py)."""
+    if tx.dialect == "postgresql":
+        tx.raw("DELETE FROM change_log WHERE at_ms < %(before)s", {"before": int(time.time() * 1000) - KEEP_MS})
+
+
+def lead(tx: Transaction) -> bool:
+    """Whether this server may do the work that one server at a time does, such as compaction. Held until `yield_lead`."""
+    return tx.dialect == "sqlite" or bool(tx.raw("SELECT pg_try_advisory_lock(%(key)s)", {"key": _LEAD})[0][0])
+
+
+def yield_lead(tx: Transaction) -> None:
+    """Let another server lead; on the same thread that took the lead."""
+    if tx.dialect == "postgresql":
+        tx.raw("SELECT pg_advisory_unlock(%(key)s)", {"key": _LEAD})

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import Conflict
@@ -17,8 +17,6 @@ from .statement import Statement
 from .tables import metric_chunk, metric_fresh, run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .engine import Transaction
 
 MIXED = 0
@@ -57,6 +55,9 @@ _INSERT_CHUNK = Statement(
         max_value=bindparam("max_value"),
         body=bindparam("body"),
     )
+)
+_PENDING = Statement(
+    select(metric_fresh.c.run_id, func.count(), func.max(metric_fresh.c.id)).group_by(metric_fresh.c.run_id)
 )
 _DROP_FRESH = Statement(delete(metric_fresh).where(metric_fresh.c.run_id == _run, metric_fresh.c.id <= bindparam("last")))
 _DROP_CHUNKS = Statement(delete(metric_chunk).where(metric_chunk.c.id.in_(bindparam("ids", expanding=True))))
@@ -190,12 +191,6 @@ class Compaction:
         tx.many(_INSERT_CHUNK, self.chunks)
 
 
-def pending(tx: Transaction, least: int, limit: int) -> Sequence[int]:
-    """Runs with at least this many fresh records, those with the most first."""
-    from sqlalchemy import func
-
-    count = func.count()
-    statement = (
-        select(metric_fresh.c.run_id).group_by(metric_fresh.c.run_id).having(count >= least).order_by(count.desc())
-    )
-    return [row[0] for row in tx.rows(statement.limit(limit))]
+def pending(tx: Transaction) -> list[tuple[int, int, int]]:
+    """Runs with fresh records, how many each has, and the number of the last."""
+    return [(row[0], row[1], row[2]) for row in tx.rows(_PENDING)]

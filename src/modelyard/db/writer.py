@@ -50,12 +50,19 @@ class Command:
 
 
 class Lane:
-    """A write connection; drains on one are serial."""
+    """A write connection; drains on one are serial.
+
+    Attributes:
+        commits: transactions committed so far.
+        commands: commands that these carried.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.lock = threading.Lock()
         self.queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self.commits = 0
+        self.commands = 0
         self._connection: Any = None
 
     def drain(self, commands: list[Command]) -> None:
@@ -109,6 +116,8 @@ class Lane:
 
             changes.record(tx)
         connection.commit()
+        self.commits += 1
+        self.commands += len(commands)
         tx.committed()
         if tx.touched:
             for listener in database.on_commit:
@@ -147,6 +156,16 @@ class Writer:
         self._closed = False
         self._threads: list[threading.Thread] = []
         self._start_lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """Commands that no drain has taken yet."""
+        return len(self._waiting) + sum(lane.queue.qsize() for lane in self.lanes)
+
+    @property
+    def commands(self) -> int:
+        """Commands carried out so far."""
+        return sum(lane.commands for lane in self.lanes)
 
     # ------------------------------------------------------------------ entrances
 

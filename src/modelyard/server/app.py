@@ -5,25 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard import __version__
 from modelyard.artifacts.places import Places
+from modelyard.db.checkpoint import Checkpointer
 from modelyard.db.columns import ColumnStore
 from modelyard.db.documents import Documents
 from modelyard.db.engine import Database
 from modelyard.db.metrics import History
 from modelyard.db.schema import prepare
+from modelyard.services.compaction import Compactor
 
+from .health import PLAIN
+from .metrics import Metrics
 from .mlflow.edge import Edge, respond
 from .mlflow.routes import ROUTES
 from .mlflow.runs import render
 from .state import State
+from .watch import Watch
 
 if TYPE_CHECKING:
     from modelyard.settings import Settings
 
     from .call import Receive, Scope, Send
 
-_TEXT = (b"content-type", b"text/html; charset=utf-8")
+_NOT_ALLOWED = b"Method Not Allowed"
 
 
 class App:
@@ -31,41 +35,66 @@ class App:
 
     Attributes:
         state: everything that requests share.
+        metrics: what was counted.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, metrics: Metrics) -> None:
         self.state = state
+        self.metrics = metrics
         self.mlflow = Edge(state, ROUTES)
+        self._checkpointer = Checkpointer(state.database)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            watch = Watch(self.metrics, scope, send)
+            try:
+                await self._http(scope, watch.receive(receive), watch.send)
+            finally:
+                watch.done(scope)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path.startswith(("/api/2.0/", "/ajax-api/")):
+        plain = PLAIN.get(scope["path"])
+        if plain is None:
             await self.mlflow(scope, receive, send)
-        elif path == "/health":
-            await respond(send, 200, b"OK", _TEXT)
-        elif path == "/version":
-            await respond(send, 200, __version__.encode(), _TEXT)
+        elif scope["method"] in ("GET", "HEAD"):
+            status, kind, body = await plain(self.state, self.metrics)
+            await respond(send, status, body, (b"content-type", kind))
         else:
-            await self.mlflow(scope, receive, send)
+            await respond(send, 405, _NOT_ALLOWED, (b"content-type", b"text/plain"), (b"allow", b"GET, HEAD"))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self.state.compactor.start()
+                self._checkpointer.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                self.state.database.close()
+                self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    def tick(self) -> None:
+        """What is due about once a second; on the event loop, so it must be short."""
+        self.metrics.observe(self.state.database)
 
-def create_app(settings: Settings) -> App:
+    def close(self) -> None:
+        """Commit what is queued and let go of the database."""
+        self.state.compactor.stop()
+        self._checkpointer.stop()
+        self.state.database.close()
+        self._checkpointer.finish()
+
+
+def counters(workers: int = 1) -> Metrics:
+    """Empty counters for every path that is served; made before worker processes are forked, which share them."""
+    paths = [prefix + route.path for route in ROUTES for prefix in route.prefixes if "{" not in route.path]
+    return Metrics([*paths, *PLAIN], workers)
+
+
+def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     """Open the database (bringing it up to date), the artifact store and the edges.
 
     Raises:
@@ -76,13 +105,19 @@ def create_app(settings: Settings) -> App:
         Path(settings.data).mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url, full_sync=settings.full_sync)
     places = Places(settings.artifact_root)
+    run_documents = Documents(render)
     state = State(
         settings=settings,
         database=database,
         columns=ColumnStore(database),
-        run_documents=Documents(render),
+        run_documents=run_documents,
+        compactor=Compactor(database, run_documents),
         history=History(),
         artifacts=places,
     )
-    prepare(database, state.run_root)
-    return App(state)
+    try:
+        prepare(database, state.run_root)
+    except BaseException:
+        database.close()
+        raise
+    return App(state, metrics or counters())

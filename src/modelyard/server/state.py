@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from modelyard.db.documents import Documents
     from modelyard.db.engine import Database
     from modelyard.db.metrics import History
+    from modelyard.services.compaction import Compactor
     from modelyard.settings import Settings
 
 
@@ -23,6 +24,7 @@ class State:
         database: the one database.
         columns: in-memory columns that run searches use.
         run_documents: runs as MLflow's JSON.
+        compactor: moves metric points to chunks.
         history: series of metrics.
         artifacts: the store behind `mlflow-artifacts:`, and the way from URIs to stores.
     """
@@ -31,6 +33,7 @@ class State:
     database: Database
     columns: ColumnStore
     run_documents: Documents
+    compactor: Compactor
     history: History
     artifacts: Places
 
