@@ -1,8 +1,9 @@
-"""Every setting of the server: name, type, default and one sentence. Read once, from `MODELYARD_*` variables and flags."""
+"""Every setting of the server: name, type, default and one sentence. Read once, from `MODELYARD_*` and flags."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,11 +55,20 @@ class Settings:
         return self.artifacts or str(Path(self.data).absolute() / "artifacts")
 
 
+def masked(text: str) -> str:
+    """The text with passwords starred out, in URLs and as `password=`: fit for logs and terminals."""
+    return _PARAMETER.sub(r"\1***", _USERINFO.sub(r"\1***@", text)) if "@" in text or "password" in text else text
+
+
+_USERINFO = re.compile(r"(\w://[^\s/:@]*:)[^\s/]*@")
+_PARAMETER = re.compile(r"(\bpassword\s*=\s*)(?:'[^']*'|[^\s&'\"]+)", re.IGNORECASE)
+
+
 def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Settings from the environment, then from the overrides that are not None.
 
     Raises:
-        InvalidSetting: a variable does not have the setting's type.
+        InvalidSetting: a value is not of the setting's type, or not allowed.
     """
     values: dict[str, Any] = {}
     for entry in fields(Settings):
@@ -66,7 +76,17 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
         if text is not None and text != "":
             values[entry.name] = _parse(entry.name, str(entry.type), text)
     values.update({name: value for name, value in (overrides or {}).items() if value is not None})
-    return Settings(**values)
+    settings = Settings(**values)
+    for name, allowed in CHOICES.items():
+        value = getattr(settings, name)
+        if value not in allowed:
+            raise InvalidSetting(f"{PREFIX}{name.upper()}={value!r} is not one of {', '.join(allowed)}.")
+    for name, (least, most) in _RANGES.items():
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            limit = f"{least} to {most}" if most < float("inf") else f"{least} or more"
+            raise InvalidSetting(f"{PREFIX}{name.upper()}={value!r} is out of range; expected {limit}.")
+    return settings
 
 
 def _parse(name: str, kind: str, text: str) -> Any:
@@ -78,4 +98,15 @@ def _parse(name: str, kind: str, text: str) -> Any:
         raise InvalidSetting(f"{PREFIX}{name.upper()}={text!r} is not {_KINDS[kind]}.") from None
 
 
+CHOICES = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
+"""Settings that take one of a few words."""
+
+_RANGES = {
+    "port": (0, 65535),
+    "workers": (1, 256),
+    "max_body_bytes": (1024, float("inf")),
+    "max_artifact_bytes": (0, float("inf")),
+    "body_timeout_s": (0.1, float("inf")),
+    "stop_timeout_s": (0, float("inf")),
+}
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}

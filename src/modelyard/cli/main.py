@@ -26,21 +26,25 @@ COMMANDS: Final[dict[str, Entry]] = {
 class LazyGroup(click.Group):
     """A group that knows its commands by name, and turns our errors into one line on stderr and exit code 1."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Their names."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command itself; this is where it is loaded."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         command: click.Command = importlib.import_module(entry.module).command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list that --help shows, without loading any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that we raise on purpose is shown as its text alone."""
         from modelyard.domain.errors import ModelyardError
         from modelyard.optional import MissingExtraError
         from modelyard.settings import InvalidSetting

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.settings import PREFIX, Settings, load
+from modelyard.settings import CHOICES, PREFIX, Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KINDS: dict[str, type] = {"int": int, "float": float, "str": str}
-_CHOICES = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
 
 
 def setting_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -40,11 +39,11 @@ def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     entry = next(entry for entry in fields(Settings) if entry.name == name)
     flag = "--" + name.replace("_", "-")
     kind = str(entry.type)
-    default = {True: "on", False: "off"}.get(entry.default, entry.default) if kind == "bool" else entry.default
-    shown = f" [{default}]" if default != "" else ""
+    default = ("on" if entry.default else "off") if kind == "bool" else str(entry.default)
+    shown = f" [{default}]" if default else ""
     text = f"{entry.metadata['text']}{shown} ({PREFIX}{name.upper()})"
     if kind == "bool":
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-    if name in _CHOICES:
-        return click.option(flag, name, type=click.Choice(_CHOICES[name]), default=None, help=text)
+    if name in CHOICES:
+        return click.option(flag, name, type=click.Choice(CHOICES[name]), default=None, help=text)
     return click.option(flag, name, type=_KINDS[kind], default=None, help=text)

@@ -167,8 +167,9 @@ class Database:
         if readonly:
             connection.execute("PRAGMA query_only=1")
         else:
-            # The checkpointer does it beside the writer; see writer.py.
+            # The checkpointer does it beside the writer; see checkpoint.py.
             connection.execute("PRAGMA wal_autocheckpoint=0")
+            connection.execute("PRAGMA journal_size_limit=8388608")
         return connection
 
     def _postgresql(self, *, readonly: bool) -> Any:

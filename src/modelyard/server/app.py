@@ -45,6 +45,7 @@ class App:
         self._checkpointer = Checkpointer(state.database)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the server's start and stop."""
         if scope["type"] == "http":
             watch = Watch(self.metrics, scope, send)
             try:

@@ -1,0 +1,120 @@
+"""uvicorn around the application, in this process: its configuration, its signals, its one tick per second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+import uvloop
+
+from .listener import BACKLOG
+from .memory import reuse_buffers
+from .protocol import Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from modelyard.settings import Settings
+
+    from .app import App
+
+KEEP_ALIVE_S: Final = 75
+"""Above the 60 s after which common proxies and pools let go of an idle connection."""
+
+_TICKS_PER_S: Final = 10  # uvicorn's
+_SWEEP_TICKS: Final = 20
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, stopped by a signal as by a wish, and by the second one at once."""
+
+    def __init__(self, config: uvicorn.Config, app: App, settings: Settings, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.stop_signals = [signal.SIGTERM, signal.SIGINT]
+        self._app = app
+        self._patience_s = settings.body_timeout_s
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _TICKS_PER_S == 0:
+            self._app.tick()
+        if counter % _SWEEP_TICKS == 0:
+            now = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, Protocol):
+                    connection.close_if_stuck(now, self._patience_s)
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does, but a stop that was asked for is a success: the signal is not raised again."""
+        before = {number: signal.signal(number, self.handle_exit) for number in self.stop_signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's signature
+        """Stop; the second time at once. What was acknowledged is committed already."""
+        if self.should_exit:
+            sys.stderr.flush()
+            os._exit(128 + sig)
+        self.should_exit = True
+
+
+def run(app: App, settings: Settings, listener: socket.socket, ready: Callable[[], None], parent: int = -1) -> None:
+    """Serve on this socket until a signal, then let what is in flight finish.
+
+    Args:
+        app: the application; its lifespan closes the database.
+        settings: for the limits.
+        listener: a listening socket; closed at the stop.
+        ready: called once requests are answered.
+        parent: descriptor of a pipe whose end means that the parent process has gone; -1 for none.
+    """
+    reuse_buffers()
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.stop_timeout_s)),
+        backlog=BACKLOG,
+    )
+    server = Server(config, app, settings, ready)
+
+    async def main() -> None:
+        if parent >= 0:
+            server.stop_signals.remove(signal.SIGINT)  # Ctrl-C reaches the whole group; the parent hears it, and tells
+            asyncio.get_running_loop().add_reader(parent, _orphaned, server, parent)
+        await server.serve(sockets=[listener])
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def _orphaned(server: Server, parent: int) -> None:
+    asyncio.get_running_loop().remove_reader(parent)
+    server.should_exit = True
