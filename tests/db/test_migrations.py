@@ -10,7 +10,8 @@ from alembic.script import ScriptDirectory
 
 from modelyard.db import upgrade
 from modelyard.db.engine import Database, Transaction
-from modelyard.db.schema import known_revisions, newest_revision, prepare, revision, stamp
+from modelyard.db.revisions import known_revisions, newest_revision
+from modelyard.db.schema import prepare, revision, stamp
 from modelyard.domain.errors import InvalidState
 
 

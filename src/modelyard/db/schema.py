@@ -10,8 +10,6 @@ running on a database that was upgraded under them. What a release no longer nee
 from __future__ import annotations
 
 import time
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
@@ -20,29 +18,14 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from modelyard.domain.errors import InvalidState
 
+from .revisions import LOCK, REVISION_TABLE, check_known, newest_revision
 from .statement import DIALECTS
 from .tables import environment, experiment, metadata
 
 if TYPE_CHECKING:
     from .engine import Database, Transaction
 
-REVISION_TABLE: Final = "schema_revision"
 ENVIRONMENTS: Final = (("staging", 1, "Staging"), ("production", 2, "Production"))
-
-LOCK: Final = 470_020_285_804
-"""Of PostgreSQL's advisory locks: any number, the same for every server, so that one at a time looks at the schema."""
-
-
-@cache
-def known_revisions() -> tuple[str, ...]:
-    """Revisions that this release can read, oldest first: the numbers that its migrations' files begin with."""
-    folder = Path(__file__).parent / "migrations" / "versions"
-    return tuple(sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*.py")))
-
-
-def newest_revision() -> str:
-    """The revision that this release works with."""
-    return known_revisions()[-1]
 
 
 def prepare(database: Database, run_root: str) -> None:
@@ -94,15 +77,6 @@ def _make_or_check(tx: Transaction) -> bool:
         return True
     check_known(found)
     return found == newest_revision()
-
-
-def check_known(found: str) -> None:
-    """Raise InvalidState for a revision that this release has never heard of."""
-    if found not in known_revisions():
-        raise InvalidState(
-            f"The database has schema revision {found}, which a newer Modelyard made; this one knows revisions up to "
-            f"{newest_revision()}. Upgrade Modelyard, or restore the backup that was made before the upgrade."
-        )
 
 
 def _make(tx: Transaction) -> None:

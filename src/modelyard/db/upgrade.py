@@ -9,7 +9,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from .schema import REVISION_TABLE
+from .revisions import REVISION_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard import __version__
-from modelyard.domain.errors import InvalidArgument, ModelyardError, Unavailable
+from modelyard.domain.errors import InvalidArgument, Unavailable
 from modelyard.settings import masked
 
 from .listener import check_address, listen, url_of
@@ -49,7 +48,7 @@ def serve(settings: Settings) -> int:
         if settings.workers > 1:
             from . import workers  # noqa: PLC0415
 
-            return workers.supervise(settings, listener, lambda: announce(url))
+            return workers.supervise(settings, listener, open_app, lambda: announce(url))
         run_here(settings, listener, url)
     return 0
 
@@ -108,10 +107,3 @@ def open_app(settings: Settings, metrics: Metrics | None = None) -> App:
 def announce(url: str) -> None:
     """Tell the terminal, or whoever started us, that requests are answered from now on."""
     print(f"Modelyard {__version__} is ready at {url}", flush=True)  # noqa: T201
-
-
-def fail(error: ModelyardError) -> int:
-    """Say in one line why a worker process could not start; its exit code."""
-    sys.stderr.write(f"Error: {masked(error.message)}\n")
-    sys.stderr.flush()
-    return 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from modelyard.domain.errors import ModelyardError
-
-from .run import fail, open_app
+from modelyard.settings import masked
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from modelyard.settings import Settings
 
+    from .app import App
     from .metrics import Metrics
 
 log = logging.getLogger("modelyard.workers")
@@ -28,7 +29,12 @@ _PAUSE_S: Final = 1.0
 """At least so long between two starts of the same worker, so that one that cannot live does not spin."""
 
 
-def supervise(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> int:
+def supervise(
+    settings: Settings,
+    listener: socket.socket,
+    open_app: Callable[[Settings, Metrics], App],
+    ready: Callable[[], None],
+) -> int:
     """Run `settings.workers` processes until a signal, start those anew that die; the exit code.
 
     The first worker brings the database up to date before the others start. Libraries are loaded here, before the
@@ -37,11 +43,18 @@ def supervise(settings: Settings, listener: socket.socket, ready: Callable[[], N
     from . import loop  # noqa: F401, PLC0415
     from .app import counters  # noqa: PLC0415
 
-    return _Supervisor(settings, listener, counters(settings.workers)).run(ready)
+    return _Supervisor(settings, listener, open_app, counters(settings.workers)).run(ready)
 
 
 class _Supervisor:
-    def __init__(self, settings: Settings, listener: socket.socket, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        open_app: Callable[[Settings, Metrics], App],
+        metrics: Metrics,
+    ) -> None:
+        self._open_app = open_app
         self._settings = settings
         self._listener = listener
         self._metrics = metrics
@@ -129,10 +142,12 @@ class _Supervisor:
             os.close(telling)
 
         try:
-            app = open_app(self._settings, self._metrics)
+            app = self._open_app(self._settings, self._metrics)
             loop.run(app, self._settings, self._listener, ready, parent=self._life)
         except ModelyardError as error:
-            return fail(error)
+            sys.stderr.write(f"Error: {masked(error.message)}\n")
+            sys.stderr.flush()
+            return 1
         except Exception:
             log.exception("Worker %d failed", number)
             return 1

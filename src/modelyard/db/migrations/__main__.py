@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelyard.db import upgrade
 from modelyard.db.engine import Database
-from modelyard.db.schema import known_revisions
+from modelyard.db.revisions import known_revisions
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import text
 
-from modelyard.db.schema import LOCK
+from modelyard.db.revisions import LOCK
 from modelyard.db.tables import metadata
 
 attributes = context.config.attributes
