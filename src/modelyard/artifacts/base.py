@@ -126,7 +126,9 @@ class ArtifactStore(Protocol):
             RangeNotSatisfiable: if the range does not lie within the artifact.
         """
 
-    async def write(self, path: str, chunks: AsyncIterator[bytes], *, digest: str | None = None) -> Written:
+    async def write(
+        self, path: str, chunks: AsyncIterator[bytes], *, size: int | None = None, digest: str | None = None
+    ) -> Written:
         """Store all of `chunks` as the artifact `path`, replacing what was there.
 
         Atomic: the artifact appears complete, after the last byte, or not at all; an exception from `chunks` or a
@@ -135,6 +137,7 @@ class ArtifactStore(Protocol):
         Args:
             path: where to; folders come into being as needed.
             chunks: the bytes.
+            size: how many bytes the sender announced; lets a store refuse at once what will not fit.
             digest: the SHA-256 that the sender promised, in hex; checked before the artifact appears.
 
         Raises:

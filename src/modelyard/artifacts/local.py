@@ -117,7 +117,9 @@ class LocalStore:
             raise RangeNotSatisfiable(f"{path} has {stat.size} bytes; [{start}, {end}) is not within it.")
         return Download(stat, _Reader(fd, path, start, end))
 
-    async def write(self, path: str, chunks: AsyncIterator[bytes], *, digest: str | None = None) -> Written:
+    async def write(
+        self, path: str, chunks: AsyncIterator[bytes], *, size: int | None = None, digest: str | None = None
+    ) -> Written:
         """Store all of `chunks` as the artifact `path`. See `ArtifactStore.write`."""
         if not path:
             raise InvalidArgument("Invalid path: it is empty; the name of a file was expected")
@@ -133,7 +135,7 @@ class LocalStore:
                     if job is not None:
                         await asyncio.wrap_future(job)
                     if incoming is None:
-                        incoming = await _in_thread(self._begin, path)
+                        incoming = await _in_thread(self._begin, path, size)
                     # Written while the next chunks arrive: at most two batches are in memory.
                     job = _POOL.submit(_append, incoming, path, batch)
                     batch, held = [], 0
@@ -224,9 +226,11 @@ class LocalStore:
 
     # ------------------------------------------------------------------ writing
 
-    def _begin(self, path: str) -> Incoming:
+    def _begin(self, path: str, size: int | None = None) -> Incoming:
         with self._translated(path, writing=True):
             self._check_root(create=True)
+            if size is not None:
+                self._check_room(size)
             return Incoming(self._root)
 
     def _write_whole(self, path: str, chunks: Sequence[bytes], digest: str | None) -> Written:
@@ -319,13 +323,20 @@ class LocalStore:
                 probe.discard()
 
     def _check_root(self, *, create: bool = False) -> None:
+        seen = self._seen  # first, since another thread may make the root between the two looks
         if os.path.isdir(self._root):
             self._seen = True
-        elif self._seen:
+        elif seen:
             raise Unavailable(f"The artifact directory {self._root} has gone. Is its disk mounted?")
         elif create:
             os.makedirs(self._root, exist_ok=True)
             self._seen = True
+
+    def _check_room(self, size: int) -> None:
+        disk = os.statvfs(self._root)
+        free = disk.f_bavail * disk.f_frsize
+        if size > free:
+            raise Unavailable(f"The artifact directory {self._root} has {free} bytes left; the upload needs {size}.")
 
     def _check_inside(self, fd: int, path: str) -> None:
         """Refuse what a symbolic link led out of the root. Looks at what was opened, so there is no gap to slip by."""
@@ -346,6 +357,8 @@ class LocalStore:
                 raise Unavailable(f"Folders were removed while {path!r} was written. Send it again.") from error
             raise NotFound(f"There is no artifact {path!r}.") from None
         except OSError as error:
+            if isinstance(error, NotADirectoryError) and not writing:
+                raise NotFound(f"There is no artifact {path!r}.") from None
             raise _explain(error, path, self._root) from error
 
 

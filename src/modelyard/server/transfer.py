@@ -66,9 +66,10 @@ async def receive_artifact(
     """
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length", b"")
-    if max_bytes and declared.isdigit() and int(declared) > max_bytes:
-        raise TooLarge(f"The artifact has {int(declared)} bytes; this server accepts at most {max_bytes}.")
-    return await store.write(path, _body(receive, idle_s, max_bytes), digest=_promised(headers))
+    size = int(declared) if declared.isdigit() else None
+    if max_bytes and size is not None and size > max_bytes:
+        raise TooLarge(f"The artifact has {size} bytes; this server accepts at most {max_bytes}.")
+    return await store.write(path, _body(receive, idle_s, max_bytes), size=size, digest=_promised(headers))
 
 
 async def _body(receive: Receive, idle_s: float, max_bytes: int) -> AsyncIterator[bytes]:
