@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import changes
+from . import changes, keyset
 from .matching import mask_of
 from .ordering import first_rows
 from .run_table import RunTable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from modelyard.domain.search import Node, OrderKey
 
     from .engine import Database, Transaction
+    from .keyset import Mark
 
 MOST_CELLS = 12_000_000
 """Cells kept over all tables, about 8 bytes each; the tables used longest ago go first."""
@@ -43,6 +45,21 @@ class Found:
 
     ids: list[int]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Result of a search that goes on behind a mark.
+
+    Attributes:
+        ids: run ids of the page, in order.
+        total: how many runs match, on all pages.
+        last: the last row's mark if more rows follow, else None.
+    """
+
+    ids: list[int]
+    total: int
+    last: Mark | None
 
 
 class ColumnStore:
@@ -94,25 +111,74 @@ class ColumnStore:
             limit, offset: the page.
         """
         self._catch_up(tx)
-        tables = [self._table(number) for number in dict.fromkeys(experiments)]
-        selections = []
-        for table in tables:
-            with table.lock:
+        tables = [self._table(number) for number in sorted(set(experiments))]
+        wanted = limit + offset
+        total, ids = 0, np.zeros(0, np.int64)
+        with ExitStack() as locks:
+            parts = []
+            for table in tables:
+                locks.enter_context(table.lock)
                 table.refresh(tx)
                 rows = np.flatnonzero(mask_of(table, tx, node, view))
-                wanted = limit + offset
-                best, keys = first_rows(table, tx, rows, order, wanted)
-                selections.append((table.ids[best], keys, len(rows)))
-        total = sum(count for _, _, count in selections)
-        if len(selections) == 1:
-            ids = selections[0][0]
-        elif selections:
-            together = [np.concatenate(column) for column in zip(*(keys for _, keys, _ in selections), strict=True)]
-            ids = np.concatenate([chosen for chosen, _, _ in selections])[np.lexsort(together[::-1])]
-        else:
-            return Found([], 0)
+                total += len(rows)
+                best, _ = first_rows(table, tx, rows, order, wanted)
+                parts.append((table, best))
+            if len(parts) == 1:
+                ids = tables[0].ids[parts[0][1]]
+            elif parts:
+                together = np.concatenate([table.ids[rows] for table, rows in parts])
+                ids = together[keyset.merged(parts, tx, order)]
         self._trim()
-        return Found(ids[offset : offset + limit].tolist(), total)
+        return Found(ids[offset:wanted].tolist(), total)
+
+    def page(  # noqa: PLR0913 - a search has these parts
+        self,
+        tx: Transaction,
+        experiments: Sequence[int],
+        node: Node | None,
+        order: Sequence[OrderKey],
+        view: View,
+        limit: int,
+        after: Mark | None = None,
+    ) -> Page:
+        """Like `search`, but a page begins behind a mark: what is added or removed meanwhile moves nothing.
+
+        Args:
+            experiments, node, order, view: as for `search`.
+            limit: how many runs at most; 0 only counts.
+            after: the mark that the page before ended with.
+
+        Raises:
+            InvalidArgument: the mark belongs to another order.
+        """
+        if after is not None:
+            keyset.check(after, order)
+        self._catch_up(tx)
+        total, left = 0, 0
+        chosen: list[tuple[RunTable, int]] = []
+        last = None
+        # All locks are held until the mark is made, so that it says what the sorting saw; always taken in one order.
+        with ExitStack() as locks:
+            parts = []
+            for table in [self._table(number) for number in sorted(set(experiments))]:
+                locks.enter_context(table.lock)
+                table.refresh(tx)
+                rows = np.flatnonzero(mask_of(table, tx, node, view))
+                total += len(rows)
+                if limit and after is not None:
+                    rows = keyset.rows_after(table, tx, rows, order, after)
+                left += len(rows)
+                if limit:
+                    parts.append((table, first_rows(table, tx, rows, order, limit)[0]))
+            chosen = [(table, int(row)) for table, rows in parts for row in rows]
+            if len(parts) > 1:
+                chosen = [chosen[at] for at in keyset.merged(parts, tx, order)[:limit]]
+            if chosen and left > len(chosen):
+                table, row = chosen[-1]
+                last = keyset.mark_of(table, tx, row, order)
+            ids = [int(table.ids[row]) for table, row in chosen]
+        self._trim()
+        return Page(ids, total, last)
 
     def _table(self, experiment: int) -> RunTable:
         with self._lock:

@@ -62,7 +62,7 @@ def _keys(table: RunTable, tx: Transaction, rows: Rows, order: Sequence[OrderKey
         if field.kind == "attribute" and field.key == "run_id":
             named.add("run_id")
             uuids = table.uuids[rows]
-            keys.append(uuids if item.ascending else _descending(uuids))
+            keys.append(uuids if item.ascending else descending(uuids))
         elif field.kind == "attribute" and field.key == "start_time":
             named.add("start_time")
             keys.append(sign * table.starts[rows])
@@ -90,7 +90,7 @@ def _column_keys(table: RunTable, tx: Transaction, rows: Rows, item: OrderKey, s
     return [(codes < 0).astype(np.int8), np.where(codes < 0, 0, sign * place)]
 
 
-def _descending(uuids: NDArray[Any]) -> NDArray[Any]:
+def descending(uuids: NDArray[Any]) -> NDArray[Any]:
     """Hex texts of one length, turned so that ascending order is descending: each byte by its complement."""
     raw = np.ascontiguousarray(uuids).view(np.uint8)
     flipped: NDArray[Any] = (np.uint8(255) - raw).view(uuids.dtype)
