@@ -7,6 +7,7 @@ written, so a refused batch leaves nothing behind and costs the others nothing.
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, func, select, tuple_, update
@@ -180,36 +181,45 @@ def _write(
 
 def _fold(latest: dict[tuple[int, int], dict[str, Any]], number: int, key_ids: list[int], points: Points) -> None:
     """Reduce a batch's points to one row per series: its greatest (step, timestamp, value) and its extremes."""
-    best: dict[int, tuple[int, int, float, int]] = {}
-    low: dict[int, float] = {}
-    high: dict[int, float] = {}
-    for key, step, timestamp, value in zip(key_ids, points.steps, points.timestamps, points.values, strict=True):
-        if value == value:  # noqa: PLR0124 - NaN is the one float that differs from itself
-            if key not in low or value < low[key]:
-                low[key] = value
-            if key not in high or value > high[key]:
-                high[key] = value
-            candidate = (step, timestamp, value, 0)
+    series: dict[int, list[tuple[int, int, float]]] = {}
+    for key, point in zip(key_ids, zip(points.steps, points.timestamps, points.values, strict=True), strict=True):
+        if key in series:
+            series[key].append(point)
         else:
-            candidate = (step, timestamp, 0.0, 1)
-        if key not in best or candidate > best[key]:
-            best[key] = candidate
-    for key, (step, timestamp, value, is_nan) in best.items():
-        row = latest.get((number, key))
-        if row is None:
-            latest[number, key] = {
-                "run": number,
-                "key": key,
-                "step": step,
-                "timestamp": timestamp,
-                "value": value,
-                "is_nan": is_nan,
-                "min_value": low.get(key),
-                "max_value": high.get(key),
-            }
-            continue
-        if (step, timestamp, value) > (row["step"], row["timestamp"], row["value"]):
-            row.update(step=step, timestamp=timestamp, value=value, is_nan=is_nan)
-        if key in low:
-            row["min_value"] = low[key] if row["min_value"] is None else min(row["min_value"], low[key])
-            row["max_value"] = high[key] if row["max_value"] is None else max(row["max_value"], high[key])
+            series[key] = [point]
+    for key, several in series.items():
+        row = _summary(number, key, several)
+        before = latest.get((number, key))
+        latest[number, key] = row if before is None else _joined(before, row)
+
+
+def _summary(number: int, key: int, several: list[tuple[int, int, float]]) -> dict[str, Any]:
+    values = [value for _, _, value in several]
+    is_nan = 0
+    if math.isnan(sum(values)):
+        # NaN counts as 0 in the comparison, as MLflow stores it.
+        nan = [value != value for value in values]  # noqa: PLR0124 - only NaN differs from itself
+        values = [value for value, hole in zip(values, nan, strict=True) if not hole]
+        several = [(step, time, 0.0) if hole else (step, time, value) for (step, time, value), hole in zip(several, nan, strict=True)]
+        best = max(range(len(several)), key=several.__getitem__)
+        (step, timestamp, value), is_nan = several[best], int(nan[best])
+    else:
+        step, timestamp, value = max(several) if len(several) > 1 else several[0]
+    return {
+        "run": number,
+        "key": key,
+        "step": step,
+        "timestamp": timestamp,
+        "value": value,
+        "is_nan": is_nan,
+        "min_value": min(values, default=None),
+        "max_value": max(values, default=None),
+    }
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two summaries of one series as one."""
+    later = max(one, other, key=lambda row: (row["step"], row["timestamp"], row["value"]))
+    lows = [row["min_value"] for row in (one, other) if row["min_value"] is not None]
+    highs = [row["max_value"] for row in (one, other) if row["max_value"] is not None]
+    return {**later, "min_value": min(lows, default=None), "max_value": max(highs, default=None)}

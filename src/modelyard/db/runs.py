@@ -88,6 +88,9 @@ _TOUCH = Statement(
     .values(rev=run.c.rev + 1)
     .returning(run.c.id, run.c.experiment_id)
 )
+_TOUCH_INFO = Statement(
+    update(run).where(_uuid, run.c.lifecycle == "active").values(rev=run.c.rev + 1).returning(*_COLUMNS)
+)
 _UPDATE = Statement(
     update(run)
     .where(run.c.id == bindparam("number"))
@@ -148,6 +151,22 @@ def touch(tx: Transaction, uuid: str) -> tuple[int, int]:
         raise InvalidState(f"The run {uuid} must be in the 'active' state. Current state is deleted.")
     tx.touch(row[1], (row[0],))
     return row[0], row[1]
+
+
+def touch_info(tx: Transaction, uuid: str) -> Run:
+    """As `touch`; the run without metrics, params, tags and links.
+
+    Raises:
+        NotFound: there is no such run.
+        InvalidState: it is in the trash.
+    """
+    row = tx.row(_TOUCH_INFO, of=uuid)
+    if row is None:
+        touch(tx, uuid)
+        raise AssertionError
+    found = _run(row)
+    tx.touch(found.experiment_id, (found.id,))
+    return found
 
 
 def create(  # noqa: PLR0913 - a row has many columns
@@ -226,12 +245,6 @@ def set_lifecycle(tx: Transaction, uuid: str, to: Lifecycle, now: int) -> None:
     if row is None:
         raise NotFound(f"Run with id={uuid} not found")
     tx.touch(row[1], (row[0],))
-
-
-def load_info(tx: Transaction, number: int) -> Run:
-    """A run without metrics, params, tags and links."""
-    row = tx.rows(_LOAD, ids=[number])[0]
-    return _run(row)
 
 
 def _run(row: tuple[object, ...]) -> Run:

@@ -105,6 +105,11 @@ def check_key(key: str, name: str = "key", *, label: str | None = None) -> None:
         check_length(label or name, key, LONGEST_KEY)
 
 
+def is_metric_key(key: str) -> bool:
+    """Whether a metric may have this key."""
+    return len(key) <= LONGEST_KEY and not _remembered(key)
+
+
 def check_metric_key(key: str, name: str = "name") -> None:
     """Refuse a bad metric key; see `check_key`."""
     if len(key) > LONGEST_KEY or _remembered(key):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -11,7 +12,7 @@ from modelyard.domain.errors import InvalidArgument, Timeout, TooLarge
 from .auth import principal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Generator, MutableMapping
 
     from modelyard.db.engine import Transaction
 
@@ -79,14 +80,25 @@ class Call:
         return b"".join(parts)
 
     async def _next(self, seconds: float) -> MutableMapping[str, Any]:
+        coroutine = self.receive()
         try:
-            async with asyncio.timeout(seconds):
-                message = await self.receive()
-        except TimeoutError:
-            raise Timeout(f"No data came for {seconds:g} s.") from None
+            # Usually the body came with the head and the first step ends it: then no timer is needed.
+            waited_for = coroutine.send(None)  # type: ignore[attr-defined]
+        except StopIteration as done:
+            message: MutableMapping[str, Any] = done.value
+        else:
+            message = await self._later(_resumed(coroutine, waited_for), seconds)
         if message["type"] == "http.disconnect":
             raise InvalidArgument("The client hung up before the body was complete.")
         return message
+
+    @staticmethod
+    async def _later(message: Awaitable[MutableMapping[str, Any]], seconds: float) -> MutableMapping[str, Any]:
+        try:
+            async with asyncio.timeout(seconds):
+                return await message
+        except TimeoutError:
+            raise Timeout(f"No data came for {seconds:g} s.") from None
 
     async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A cheap read (a few rows by key): on the event loop with SQLite, where a thread would cost more than the work."""
@@ -106,3 +118,19 @@ class Call:
         writer = self.state.database.writer
         result: T = await writer.submit(lambda tx: work(tx, *args, **kwargs))
         return result
+
+
+@types.coroutine
+def _resumed(coroutine: Any, waited_for: Any) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine whose first step was taken by hand."""
+    while True:
+        try:
+            sent = yield waited_for
+        except BaseException as error:  # noqa: BLE001 - a cancellation goes where it belongs
+            step, value = coroutine.throw, error
+        else:
+            step, value = coroutine.send, sent
+        try:
+            waited_for = step(value)
+        except StopIteration as done:
+            return done.value

@@ -94,8 +94,7 @@ def update(
         NotFound: no such run.
         InvalidState: it is in the trash.
     """
-    number, _ = db.touch(tx, uuid)
-    found = db.load_info(tx, number)
+    found = db.touch_info(tx, uuid)
     changed = replace(
         found,
         status=status or found.status,
@@ -105,7 +104,7 @@ def update(
     if changed != found:
         db.update_info(tx, changed)
     if name and name != found.name:
-        db.set_tag(tx, number, NAME_TAG, name)
+        db.set_tag(tx, found.id, NAME_TAG, name)
     return changed
 
 
@@ -188,3 +187,12 @@ def document(tx: Transaction, documents: Documents, uuid: str) -> bytes:
     """
     number, _, _ = db.find(tx, uuid)
     return documents.fetch(tx, [number])[0][0]
+
+
+def locate(tx: Transaction, uuid: str) -> str:
+    """Where a run keeps its artifacts, deleted ones included.
+
+    Raises:
+        NotFound: no such run.
+    """
+    return db.artifact_uri(tx, uuid)

@@ -6,6 +6,7 @@ finds out what is wrong with it, or accepts a spelling that the structs do not k
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -110,42 +111,57 @@ def _points(run: str, metrics: Sequence[_Metric], numbered: bool) -> tuple[Point
     Raises:
         InvalidArgument: a key, value, timestamp or step is not allowed.
     """
-    points, of_models = Points(), []
-    keys, values, timestamps, steps = points.keys, points.values, points.timestamps, points.steps
-    check, known = validation.check_metric_key, set()
-    for index, metric in enumerate(metrics):
-        key, value, timestamp, step = metric.key, metric.value, metric.timestamp, metric.step
-        if key not in known:
-            where = f"metrics[{index}]." if numbered else ""
-            if not key:
-                raise protojson.missing(f"{where}key")
-            check(key, f"{where}name")
-            known.add(key)
-        if type(value) is not float or not -LARGEST <= value <= LARGEST:
-            value = _finite(metric, f"metrics[{index}]." if numbered else "")
-        if not 0 <= timestamp < _INT64 or not -_INT64 <= step < _INT64:
-            where = f"metrics[{index}]." if numbered else ""
-            validation.check_timestamp(key, value, timestamp, f"{where}timestamp")
-            name, bad = ("step", step) if timestamp < _INT64 else ("timestamp", timestamp)
-            raise protojson.invalid(f"{where}{name}", bad, "a 64-bit integer was expected")
-        keys.append(key)
-        values.append(value)
-        timestamps.append(timestamp)
-        steps.append(step)
-        if metric.model_id:
-            of_models.append(
-                ModelMetric(
-                    metric.model_id,
-                    run,
-                    key,
-                    value,
-                    timestamp,
-                    step,
-                    metric.dataset_name or None,
-                    metric.dataset_digest or None,
-                )
-            )
+    points = Points(
+        [metric.key for metric in metrics],
+        [metric.value for metric in metrics],  # type: ignore[misc] - texts are replaced below
+        [metric.timestamp for metric in metrics],
+        [metric.step for metric in metrics],
+    )
+    if metrics and not _plain(points):
+        # Something is unusual: find out what, point by point.
+        points.values = [_checked_value(metric, f"metrics[{at}]." if numbered else "") for at, metric in enumerate(metrics)]
+    of_models = [
+        ModelMetric(
+            metric.model_id,
+            run,
+            metric.key,
+            value,
+            metric.timestamp,
+            metric.step,
+            metric.dataset_name or None,
+            metric.dataset_digest or None,
+        )
+        for metric, value in zip(metrics, points.values, strict=True)
+        if metric.model_id
+    ]
     return points, of_models
+
+
+def _plain(points: Points) -> bool:
+    """Whether every key is allowed, every value a finite float and every time and step in range; whole columns at a time."""
+    values = points.values
+    return (
+        all(key and validation.is_metric_key(key) for key in set(points.keys))
+        and set(map(type, values)) == {float}
+        # Infinite or NaN if one of them is; a sum that overflows only costs the slower look.
+        and math.isfinite(sum(values))
+        and min(points.timestamps) >= 0
+        and max(points.timestamps) < _INT64
+        and min(points.steps) >= -_INT64
+        and max(points.steps) < _INT64
+    )
+
+
+def _checked_value(metric: _Metric, where: str) -> float:
+    if not metric.key:
+        raise protojson.missing(f"{where}key")
+    validation.check_metric_key(metric.key, f"{where}name")
+    value = _finite(metric, where)
+    for name, number in (("timestamp", metric.timestamp), ("step", metric.step)):
+        if not -_INT64 <= number < _INT64:
+            raise protojson.invalid(f"{where}{name}", number, "a 64-bit integer was expected")
+    validation.check_timestamp(metric.key, value, metric.timestamp, f"{where}timestamp")
+    return value
 
 
 async def log_metric(call: Call) -> bytes:
