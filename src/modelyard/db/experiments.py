@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.experiments import Experiment
 
-from .filters import Noun, Pairs, Query
+from .filters import Pairs, Source
 from .statement import Statement
 from .tables import experiment, experiment_tag, run
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelyard.domain.experiments import Lifecycle, View
-    from modelyard.domain.search import Node, OrderKey
+    from modelyard.domain.search import Kind, Node, OrderKey
 
     from .engine import Row, Transaction
 
@@ -88,25 +88,20 @@ def place(tx: Transaction, number: int) -> tuple[str, Lifecycle] | None:
     return (row[0], row[1]) if row else None
 
 
-_NOUN = Noun(
-    attributes={
-        "experiment_id": experiment.c.id,
-        "name": experiment.c.name,
-        "creation_time": experiment.c.created_ms,
-        "last_update_time": experiment.c.updated_ms,
-    },
-    tags=Pairs(
-        owner=((experiment_tag.c.experiment_id, experiment.c.id),),
-        key=experiment_tag.c.key,
-        value=experiment_tag.c.value,
-    ),
-)
-_SEARCH = Query(
-    _NOUN,
-    select(*_COLUMNS).where(experiment.c.lifecycle.in_(bindparam("lifecycles", expanding=True))),
-    default=(experiment.c.created_ms.desc(), experiment.c.id),
-    ties=(experiment.c.id.desc(),),
-)
+_BASE = select(*_COLUMNS).where(experiment.c.lifecycle.in_(bindparam("lifecycles", expanding=True)))
+_FIELDS: dict[str, Any] = {
+    "experiment_id": experiment.c.id,
+    "name": experiment.c.name,
+    "creation_time": experiment.c.created_ms,
+    "last_update_time": experiment.c.updated_ms,
+}
+_PAIRS: dict[Kind, Pairs] = {
+    "tag": Pairs(experiment_tag.c.key, experiment_tag.c.value, on=(experiment_tag.c.experiment_id == experiment.c.id,))
+}
+_TEXTS = frozenset({"name"})
+# MLflow breaks ties the other way round once somebody asks for an ordering.
+_NEWEST = Source(_BASE, _FIELDS, ((experiment.c.created_ms, False), (experiment.c.id, True)), _PAIRS, _TEXTS)
+_SORTED = Source(_BASE, _FIELDS, ((experiment.c.id, False),), _PAIRS, _TEXTS)
 _LIFECYCLES = {"active": ["active"], "deleted": ["deleted"], "all": ["active", "deleted"]}
 
 
@@ -173,9 +168,11 @@ def search(
     tx: Transaction, node: Node | None, order: Sequence[OrderKey], view: View, limit: int, offset: int
 ) -> list[Experiment]:
     """One page of the experiments that match."""
-    return load(tx, _SEARCH.rows(tx, node, order, limit=limit, offset=offset, lifecycles=_LIFECYCLES[view]))
+    source = _SORTED if order else _NEWEST
+    rows = source.page(tx, node, order, limit=limit, offset=offset, lifecycles=_LIFECYCLES[view])
+    return load(tx, [row[: len(_COLUMNS)] for row in rows])
 
 
 def count(tx: Transaction, node: Node | None, view: View) -> int:
     """How many match."""
-    return _SEARCH.count(tx, node, lifecycles=_LIFECYCLES[view])
+    return _NEWEST.count(tx, node, lifecycles=_LIFECYCLES[view])

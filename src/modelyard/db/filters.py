@@ -1,240 +1,285 @@
-"""`domain.search` trees → SQL: the only compiler. What a filter means is said by `domain.search.matches`.
+"""Search trees to SQL: the only compiler. Runs alone are searched in memory; see matching.py.
 
-Runs are not searched this way but in memory (columns.py). LIKE minds case and ILIKE does not; with SQLite, ILIKE folds
-the letters A to Z only.
+A `Source` says where an entity's fields live. `Source.page` compiles a filter and an ordering to one statement; the
+statement is kept by the shape of the tree, so that only a shape seen for the first time costs a compilation.
+
+Meaning: that of `modelyard.domain.search.matching`, with one exception: ILIKE on SQLite minds the case of letters other
+than a to z.
 """
 
 from __future__ import annotations
 
-import operator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Float, Text, and_, bindparam, func, literal_column, not_, or_, select, true
+from sqlalchemy import (
+    Float,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.sql.elements import ColumnElement
 
-from modelyard.domain.search import And, Comparison, Field, Node, Not, Op, Or
+from modelyard.domain.search import And, Comparison, Field, Kind, Node, Not, Op, OrderKey, Scalar
 
 from .statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Select
-
-    from modelyard.domain.search import OrderKey, Scalar
+    from sqlalchemy.sql.selectable import Select
 
     from .engine import Row, Transaction
 
-SHAPES = 512
+MOST_SHAPES = 1000
 
-_TYPES: dict[str, Any] = {"i": BigInteger(), "f": Float(53), "s": Text()}
+Condition = ColumnElement[bool]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Pairs:
-    """A table of keys and values of something else.
+    """A table of keys and values that belong to rows of the entity's table.
 
     Attributes:
-        owner: pairs of a column here and the column there that it must equal.
-        key, value: the columns.
-        is_nan: for numbers: where NaN is noted; the value is then of no account.
-        also: what else must hold of a row for it to count.
+        key, value: its columns.
+        on: how its rows are tied to the entity's row.
+        owner, holder: if (key, value) is indexed: its column that refers to the entity, and the entity's column that is
+            meant; equality is then looked up there.
     """
 
-    owner: tuple[tuple[Column[Any], ColumnElement[Any]], ...]
-    key: Column[str]
-    value: Column[Any]
-    is_nan: Column[int] | None = None
-    also: ColumnElement[bool] | None = None
+    key: ColumnElement[Any]
+    value: ColumnElement[Any]
+    on: tuple[Condition, ...]
+    owner: ColumnElement[Any] | None = None
+    holder: ColumnElement[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Noun:
-    """Where the fields of a searchable noun are stored.
+@dataclass(slots=True)
+class Source:
+    """Where an entity's fields live.
 
     Attributes:
-        attributes: canonical names to columns (or scalar subqueries).
-        tags, params, metrics: where those are, if it has them.
+        base: the select that filter, order and limit are added to; its tables must be those that the columns belong to.
+        columns: attribute → column.
+        ties: column and whether it ascends; they make every ordering total, so none may be NULL.
+        pairs: tags, params or metrics → their table.
+        texts: attributes that are texts; compared and sorted by byte.
     """
 
-    attributes: Mapping[str, ColumnElement[Any]]
-    tags: Pairs | None = None
-    params: Pairs | None = None
-    metrics: Pairs | None = None
+    base: Select[Any]
+    columns: Mapping[str, ColumnElement[Any]]
+    ties: tuple[tuple[ColumnElement[Any], bool], ...]
+    pairs: Mapping[Kind, Pairs] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+    _shapes: dict[Any, Statement] = field(default_factory=dict)
 
-    def pairs(self, field: Field) -> Pairs:
-        """Where tags, params or metrics are; the parser lets no others through."""
-        found = {"tag": self.tags, "param": self.params, "metric": self.metrics}[field.kind]
-        assert found is not None  # noqa: S101 - see above
-        return found
+    def page(
+        self,
+        tx: Transaction,
+        where: Node | None,
+        order: Sequence[OrderKey] = (),
+        *,
+        limit: int,
+        offset: int = 0,
+        after: Sequence[Scalar] | None = None,
+        **fixed: Any,
+    ) -> list[Row]:
+        """One page of rows. Each has the columns of `base`, then those that `position` reads.
+
+        Args:
+            tx: the transaction.
+            where: the filter.
+            order: the ordering; the ties follow it.
+            limit: the most rows.
+            offset: how many to leave out.
+            after: `position` of the row that the page begins behind; with the same `order`.
+            fixed: the parameters of `base` itself.
+        """
+        shape: list[Any] = [tx.dialect, offset > 0, after is not None]
+        params: dict[str, Any] = {}
+        if where is not None:
+            _describe(where, shape, params, tx.dialect)
+        shape.extend((key.field.kind, key.ascending, key.field.key) for key in order)
+        known = tuple(shape)
+        statement = self._shapes.get(known)
+        if statement is None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            statement = self._shapes[known] = Statement(self._select(where, order, shape))
+        params["limit"] = limit
+        if offset > 0:
+            params["offset"] = offset
+        for number, value in enumerate(after or ()):
+            params[f"after{number}"] = value
+        return tx.rows(statement, **params, **fixed)
+
+    def count(self, tx: Transaction, where: Node | None, **fixed: Any) -> int:
+        """How many rows a filter lets through."""
+        params: dict[str, Any] = {}
+        if where is not None:
+            _describe(where, [], params, tx.dialect)
+        statement = self.base.with_only_columns(func.count(), maintain_column_froms=True)
+        if where is not None:
+            statement = statement.where(self.condition(where, tx.dialect))
+        row = tx.row(Statement(statement), **params, **fixed)
+        return int(row[0]) if row else 0
+
+    def position(self, row: Row, order: Sequence[OrderKey]) -> tuple[Scalar, ...]:
+        """Where a row stands in an ordering; for `after`."""
+        width = 2 * sum(1 for key in order if not self._is_plain(key.field))
+        width += sum(1 for key in order if self._is_plain(key.field)) + len(self.ties)
+        return tuple(row[-width:])
+
+    def values(self, where: Node, dialect: str) -> dict[str, Any]:
+        """The values in a filter, by the names that `condition` gives them."""
+        params: dict[str, Any] = {}
+        _describe(where, [], params, dialect)
+        return params
+
+    def condition(self, where: Node, dialect: str) -> Condition:
+        """A filter as SQL; its values are the parameters p0, p1, ... in the order of the tree."""
+        return _Compiler(self, dialect).node(where)
+
+    def _select(self, where: Node | None, order: Sequence[OrderKey], shape: Sequence[Any]) -> Select[Any]:
+        dialect, has_offset, has_after = shape[:3]
+        sorting = self._sorting(order, dialect)
+        statement = self.base.add_columns(
+            *(expression.label(f"sort{number}") for number, (expression, _) in enumerate(sorting))
+        )
+        if where is not None:
+            statement = statement.where(self.condition(where, dialect))
+        if has_after:
+            statement = statement.where(_behind(sorting))
+        statement = statement.order_by(*(expr.asc() if up else expr.desc() for expr, up in sorting))
+        statement = statement.limit(bindparam("limit"))
+        return statement.offset(bindparam("offset")) if has_offset else statement
+
+    def _is_plain(self, sorted_by: Field) -> bool:
+        """Whether a field always has a value."""
+        return sorted_by.kind == "attribute" and not getattr(self.columns[sorted_by.key], "nullable", True)
+
+    def _sorting(self, order: Sequence[OrderKey], dialect: str) -> list[tuple[ColumnElement[Any], bool]]:
+        """Expressions that are never NULL, and whether they ascend. A missing value comes last in both directions."""
+        sorting: list[tuple[ColumnElement[Any], bool]] = []
+        for number, key in enumerate(order):
+            value = self._value(key.field, number)
+            text = key.field.kind in ("tag", "param") or key.field.key in self.texts
+            plain = self._is_plain(key.field)
+            if not plain:
+                sorting.append((case((value.is_(None), 1), else_=0), True))
+                value = func.coalesce(value, "" if text else 0)
+            if text and dialect == "postgresql":
+                value = value.collate("C")
+            sorting.append((value, key.ascending))
+        return sorting + list(self.ties)
+
+    def _value(self, wanted: Field, number: int) -> ColumnElement[Any]:
+        if wanted.kind == "attribute":
+            return self.columns[wanted.key]
+        pairs = self.pairs[wanted.kind]
+        name = bindparam(f"sort_key{number}", wanted.key)
+        return select(pairs.value).where(*pairs.on, pairs.key == name).limit(1).scalar_subquery()
 
 
-def lift(node: Node | None, dialect: str) -> tuple[Node | None, dict[str, Any]]:
-    """Take the values out of a tree: its shape, with parameter names in place of values, and the values by name.
-
-    Filters that differ in their values alone have one shape, and so one compiled statement.
-    """
-    values: dict[str, Any] = {}
-    return (None, values) if node is None else (_lift(node, dialect, values), values)
-
-
-def _lift(node: Node, dialect: str, values: dict[str, Any]) -> Node:
-    if isinstance(node, And | Or):
-        return type(node)(tuple(_lift(item, dialect, values) for item in node.items))
-    if isinstance(node, Not):
-        return Not(_lift(node.item, dialect, values))
-    value = node.value
-    if value is None:
-        return node
-    if node.op is Op.LIKE and dialect == "sqlite":
-        value = _glob(str(value))
-    name = f"{_letter(value[0] if isinstance(value, tuple) else value)}{len(values)}_"
-    values[name] = list(value) if isinstance(value, tuple) else value
-    return replace(node, value=name)
+def _behind(sorting: Sequence[tuple[ColumnElement[Any], bool]]) -> Condition:
+    """Rows that come after the one whose sort values are the parameters after0, after1, ..."""
+    result: Condition = false()
+    for number in reversed(range(len(sorting))):
+        expression, ascending = sorting[number]
+        value: Any = bindparam(f"after{number}")
+        beyond = expression > value if ascending else expression < value
+        result = or_(beyond, and_(expression == value, result)) if number < len(sorting) - 1 else beyond
+    return result
 
 
-def _letter(value: Scalar) -> str:
-    return "s" if isinstance(value, str) else "i" if isinstance(value, int) else "f"
+def _describe(node: Node, shape: list[Any], params: dict[str, Any], dialect: str) -> None:
+    """Append the tree without its values to `shape`, and its values to `params`."""
+    if isinstance(node, Comparison):
+        kind = node.field.kind
+        shape.append((kind, node.op, node.field.key if kind == "attribute" else ""))
+        if kind != "attribute":
+            params[f"p{len(params)}"] = node.field.key
+        value = node.value
+        if node.op is Op.LIKE and dialect == "sqlite":
+            value = _glob(str(value))
+        if value is not None:
+            params[f"p{len(params)}"] = list(value) if isinstance(value, tuple) else value
+    elif isinstance(node, Not):
+        shape.append("not")
+        _describe(node.item, shape, params, dialect)
+    else:
+        shape.append(("and" if isinstance(node, And) else "or", len(node.items)))
+        for item in node.items:
+            _describe(item, shape, params, dialect)
+
+
+class _Compiler:
+    """Walks a tree as `_describe` does, and so gives the same names to the values."""
+
+    def __init__(self, source: Source, dialect: str) -> None:
+        self._source = source
+        self._dialect = dialect
+        self._count = 0
+
+    def _param(self, *, many: bool = False) -> Any:
+        name = f"p{self._count}"
+        self._count += 1
+        return bindparam(name, expanding=many)
+
+    def node(self, node: Node) -> Condition:
+        if isinstance(node, Comparison):
+            return self._clause(node)
+        if isinstance(node, Not):
+            return not_(func.coalesce(self.node(node.item), false()))
+        items = [self.node(item) for item in node.items]
+        return and_(*items) if isinstance(node, And) else or_(*items)
+
+    def _clause(self, clause: Comparison) -> Condition:
+        if clause.field.kind == "attribute":
+            return self._test(self._source.columns[clause.field.key], clause.op)
+        pairs = self._source.pairs[clause.field.kind]
+        key = pairs.key == self._param()
+        if clause.op is Op.IS_NULL:
+            return not_(exists(literal(1)).where(*pairs.on, key))
+        if clause.op is Op.IS_NOT_NULL:
+            return exists(literal(1)).where(*pairs.on, key)
+        test = self._test(pairs.value, clause.op)
+        if clause.op is Op.EQ and pairs.owner is not None and pairs.holder is not None:
+            return pairs.holder.in_(select(pairs.owner).where(key, test))
+        return exists(literal(1)).where(*pairs.on, key, test)
+
+    def _test(self, column: ColumnElement[Any], op: Op) -> Condition:
+        if op is Op.IS_NULL:
+            return column.is_(None)
+        if op is Op.IS_NOT_NULL:
+            return column.is_not(None)
+        if op in (Op.IN, Op.NOT_IN):
+            values = self._param(many=True)
+            return column.in_(values) if op is Op.IN else column.not_in(values)
+        value = self._param()
+        if op is Op.LIKE:
+            # SQLite's own LIKE does not mind case. PostgreSQL would take a backslash for an escape.
+            return column.op("GLOB", is_comparison=True)(value) if self._dialect == "sqlite" else column.like(value, "")
+        if op is Op.ILIKE:
+            return column.ilike(value) if self._dialect == "sqlite" else column.ilike(value, "")
+        if isinstance(column.type, Integer) and self._dialect == "postgresql":
+            value = type_coerce(value, Float(53))  # or 9.5 would be rounded to compare with whole numbers
+        test: Condition = column.op(op.value, is_comparison=True)(value)
+        return test
+
+
+_GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
 
 
 def _glob(pattern: str) -> str:
-    """A LIKE pattern as a GLOB pattern, which minds case in SQLite."""
-    return "".join({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}.get(char, char) for char in pattern)
-
-
-def condition(shape: Node | None, noun: Noun, dialect: str) -> ColumnElement[bool]:
-    """The WHERE clause of a lifted tree."""
-    if shape is None:
-        return true()
-    if isinstance(shape, And):
-        return and_(*(condition(item, noun, dialect) for item in shape.items))
-    if isinstance(shape, Or):
-        return or_(*(condition(item, noun, dialect) for item in shape.items))
-    if isinstance(shape, Not):
-        return not_(condition(shape.item, noun, dialect))
-    field = shape.field
-    if field.kind == "attribute":
-        column = noun.attributes[field.key]
-        if shape.op is Op.IS_NULL:
-            return column.is_(None)
-        if shape.op is Op.IS_NOT_NULL:
-            return column.is_not(None)
-        # Never unknown, so that NOT means the opposite.
-        return and_(column.is_not(None), compare(column, shape, dialect))
-    pairs = noun.pairs(field)
-    if shape.op is Op.IS_NULL:
-        return not_(_exists(pairs, field.key, true()))
-    if shape.op is Op.IS_NOT_NULL:
-        return _exists(pairs, field.key, true())
-    return _exists(pairs, field.key, holds(pairs, shape, dialect))
-
-
-def holds(pairs: Pairs, clause: Comparison, dialect: str) -> ColumnElement[bool]:
-    """Whether the value in a row of pairs satisfies a lifted clause."""
-    found = compare(pairs.value, clause, dialect)
-    if pairs.is_nan is None:
-        return found
-    if clause.op in (Op.NE, Op.NOT_IN):  # NaN differs from every number
-        return or_(pairs.is_nan == 1, found)
-    return and_(pairs.is_nan == 0, found)
-
-
-def _exists(pairs: Pairs, key: str, holds: ColumnElement[bool]) -> ColumnElement[bool]:
-    return select(literal_column("1")).where(*belongs(pairs, key), holds).correlate_except(pairs.key.table).exists()
-
-
-def belongs(pairs: Pairs, key: str | None) -> list[ColumnElement[bool]]:
-    """That a row of pairs belongs to the noun, has the key (any if None) and counts."""
-    found: list[ColumnElement[bool]] = [here == there for here, there in pairs.owner]
-    if key is not None:
-        found.append(pairs.key == key)
-    if pairs.also is not None:
-        found.append(pairs.also)
-    return found
-
-
-_COMPARE: dict[Op, Callable[[ColumnElement[Any], Any], Any]] = {
-    Op.EQ: operator.eq,
-    Op.NE: operator.ne,
-    Op.GT: operator.gt,
-    Op.GE: operator.ge,
-    Op.LT: operator.lt,
-    Op.LE: operator.le,
-    Op.IN: lambda column, values: column.in_(values),
-    Op.NOT_IN: lambda column, values: column.not_in(values),
-    # No character is an escape. SQLite has none unless told so; PostgreSQL has the backslash unless told otherwise.
-    Op.LIKE: lambda column, pattern: column.like(pattern, escape=""),
-    Op.ILIKE: lambda column, pattern: column.ilike(pattern, escape=""),
-}
-_COMPARE_IN_SQLITE = _COMPARE | {
-    Op.LIKE: lambda column, pattern: column.op("GLOB", is_comparison=True)(pattern),
-    Op.ILIKE: lambda column, pattern: column.like(pattern),
-}
-
-
-def compare(column: ColumnElement[Any], clause: Comparison, dialect: str) -> ColumnElement[bool]:
-    """One lifted comparison."""
-    name = str(clause.value)
-    value: Any = bindparam(name, expanding=clause.op in (Op.IN, Op.NOT_IN), type_=_TYPES[name[0]])
-    table = _COMPARE_IN_SQLITE if dialect == "sqlite" else _COMPARE
-    found: ColumnElement[bool] = table[clause.op](column, value)
-    return found
-
-
-def sort_key(column: ColumnElement[Any], dialect: str, *, ascending: bool) -> list[ColumnElement[Any]]:
-    """ORDER BY one column: texts by their bytes, what is missing last in both directions."""
-    by: ColumnElement[Any] = column
-    if dialect == "postgresql" and isinstance(column.type, Text):
-        by = column.collate("C")
-    return [column.is_(None), by.asc() if ascending else by.desc()]
-
-
-class Query:
-    """A search over one noun. Statements are compiled once per shape of filter and ordering.
-
-    Args:
-        noun: where its fields are.
-        base: the SELECT without filter and ordering; its own parameters are passed to `rows` by name.
-        default: how it is sorted if nothing is said.
-        ties: what follows an ordering that somebody asked for.
-    """
-
-    def __init__(
-        self,
-        noun: Noun,
-        base: Select[Any],
-        default: Sequence[ColumnElement[Any]],
-        ties: Sequence[ColumnElement[Any]],
-    ) -> None:
-        self._noun = noun
-        self._base = base
-        self._default = default
-        self._ties = ties
-        self._page = lru_cache(maxsize=SHAPES)(self._build_page)
-        self._count = lru_cache(maxsize=SHAPES)(self._build_count)
-
-    def rows(
-        self, tx: Transaction, node: Node | None, order: Sequence[OrderKey], *, limit: int, offset: int, **params: Any
-    ) -> list[Row]:
-        """One page of what matches."""
-        shape, values = lift(node, tx.dialect)
-        statement = self._page(shape, tuple(order), tx.dialect)
-        return tx.rows(statement, limit=limit, offset=offset, **params, **values)
-
-    def count(self, tx: Transaction, node: Node | None, **params: Any) -> int:
-        """How many match."""
-        shape, values = lift(node, tx.dialect)
-        row = tx.row(self._count(shape, tx.dialect), **params, **values)
-        return int(row[0]) if row else 0
-
-    def _build_page(self, shape: Node | None, order: tuple[OrderKey, ...], dialect: str) -> Statement:
-        keys: list[ColumnElement[Any]] = list(self._ties if order else self._default)
-        for key in reversed(order):
-            keys[:0] = sort_key(self._noun.attributes[key.field.key], dialect, ascending=key.ascending)
-        found = self._base.where(condition(shape, self._noun, dialect)).order_by(*keys)
-        return Statement(found.limit(bindparam("limit")).offset(bindparam("offset")))
-
-    def _build_count(self, shape: Node | None, dialect: str) -> Statement:
-        found = self._base.where(condition(shape, self._noun, dialect)).order_by(None)
-        return Statement(select(func.count()).select_from(found.subquery()))
+    """A LIKE pattern as a GLOB pattern."""
+    return pattern.translate(_GLOB)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, case, delete, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import NotFound
@@ -14,7 +13,7 @@ from modelyard.domain.logged_models import LoggedModel, LoggedModelStatus, Model
 from modelyard.domain.runs import ModelLink
 from modelyard.domain.search import comparisons
 
-from .filters import Noun, Pairs, belongs, condition, lift, sort_key
+from .filters import Pairs, Source
 from .statement import Statement
 from .tables import (
     logged_model,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from modelyard.domain.logged_models import DatasetChoice, ModelOrder
-    from modelyard.domain.search import Node
+    from modelyard.domain.search import Kind, Node
 
     from .engine import Row, Transaction
 
@@ -134,27 +133,25 @@ _link = insert(run_model).values(
 _LINK = Statement(
     _link.on_conflict_do_update(index_elements=["run_id", "model_id", "direction"], set_={"step": _link.excluded.step})
 )
-_NOUN = Noun(
-    attributes={
-        "model_id": logged_model.c.id,
-        "name": logged_model.c.name,
-        "model_type": logged_model.c.model_type,
-        "status": logged_model.c.status,
-        "source_run_id": logged_model.c.source_run,
-        "creation_timestamp": logged_model.c.created_ms,
-        "last_updated_timestamp": logged_model.c.updated_ms,
-    },
-    tags=Pairs(((logged_model_tag.c.model_id, logged_model.c.id),), logged_model_tag.c.key, logged_model_tag.c.value),
-    params=Pairs(
-        ((logged_model_param.c.model_id, logged_model.c.id),), logged_model_param.c.key, logged_model_param.c.value
+_FIELDS: dict[str, Any] = {
+    "model_id": logged_model.c.id,
+    "name": logged_model.c.name,
+    "model_type": logged_model.c.model_type,
+    "status": logged_model.c.status,
+    "source_run_id": logged_model.c.source_run,
+    "creation_timestamp": logged_model.c.created_ms,
+    "last_updated_timestamp": logged_model.c.updated_ms,
+}
+_TEXTS = frozenset({"model_id", "name", "model_type", "status", "source_run_id"})
+_ITS_METRICS = (logged_model_metric.c.model_id == logged_model.c.id, logged_model_metric.c.is_nan == 0)
+_PAIRS: dict[Kind, Pairs] = {
+    "tag": Pairs(
+        logged_model_tag.c.key, logged_model_tag.c.value, on=(logged_model_tag.c.model_id == logged_model.c.id,)
     ),
-    metrics=Pairs(
-        ((logged_model_metric.c.model_id, logged_model.c.id),),
-        logged_model_metric.c.key,
-        logged_model_metric.c.value,
-        logged_model_metric.c.is_nan,
+    "param": Pairs(
+        logged_model_param.c.key, logged_model_param.c.value, on=(logged_model_param.c.model_id == logged_model.c.id,)
     ),
-)
+}
 
 
 def not_found(model_id: str) -> NotFound:
@@ -293,21 +290,22 @@ def search(
     limit: int,
 ) -> list[LoggedModel]:
     """One page of the logged models that match; see the service."""
-    noun = _NOUN
+    wanted = [or_(*(_measured_on(each.name, each.digest) for each in datasets))] if datasets else []
+    metrics = Pairs(logged_model_metric.c.key, logged_model_metric.c.value, on=(*_ITS_METRICS, *wanted))
     query = select(*COLUMNS).where(
         logged_model.c.lifecycle == "active", logged_model.c.experiment_id.in_(bindparam("experiments", expanding=True))
     )
-    if datasets and _NOUN.metrics is not None:
-        measured = replace(_NOUN.metrics, also=or_(*(_measured_on(each.name, each.digest) for each in datasets)))
-        noun = replace(_NOUN, metrics=measured)
-        if not any(clause.field.kind == "metric" for clause in comparisons(node)):
-            query = query.where(select(literal_column("1")).where(*belongs(measured, None)).exists())
-    shape, values = lift(node, tx.dialect)
-    query = query.where(condition(shape, noun, tx.dialect))
+    source = Source(query, _FIELDS, (), {**_PAIRS, "metric": metrics}, _TEXTS)
+    values: dict[str, Any] = {}
+    if node is not None:
+        query, values = query.where(source.condition(node, tx.dialect)), source.values(node, tx.dialect)
+    if datasets and not any(clause.field.kind == "metric" for clause in comparisons(node)):
+        query = query.where(exists(literal(1)).where(logged_model_metric.c.model_id == logged_model.c.id, *wanted))
     keys: list[ColumnElement[Any]] = []
     for key in order:
-        column = _NOUN.attributes[key.key] if key.kind == "attribute" else _latest(key)
-        keys += sort_key(column, tx.dialect, ascending=key.ascending)
+        column = _FIELDS[key.key] if key.kind == "attribute" else _latest(key)
+        by = column.collate("C") if key.key in _TEXTS and key.kind == "attribute" and tx.dialect != "sqlite" else column
+        keys += [column.is_(None), by.asc() if key.ascending else by.desc()]
     if not any(key.key == "creation_timestamp" for key in order):
         keys.append(logged_model.c.created_ms.desc())
     query = query.order_by(*keys, logged_model.c.id).limit(limit).offset(offset)

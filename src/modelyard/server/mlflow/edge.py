@@ -84,6 +84,8 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
         found = self.find("GET" if method == "HEAD" else method, scope["path"])
+        if found is None and "//" in scope["path"]:  # as MLflow's own server, which redirects there
+            found = self.find(method, re.sub("//+", "/", scope["path"]))
         if found is None:
             known = self.knows(scope["path"])
             status, title = (405, "Method Not Allowed") if known else (404, "Not Found")
@@ -109,7 +111,7 @@ class Edge:
 
     async def _run(self, route: Route, call: Call, method: str) -> Any:
         if route.endpoint is None:
-            raise NotSupported(f"{route.method} {route.path} is not served: {route.reason}")
+            raise NotSupported(f"{method} {call.scope['path']} is not served: {route.reason}.")
         if route.raw:
             return await route.endpoint(call)
         if method in ("GET", "HEAD"):

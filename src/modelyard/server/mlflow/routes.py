@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from . import artifacts, experiments, log, metrics, runs
+from . import artifacts, datasets, experiments, files, log, logged_models, metrics, runs
 from .edge import Route
+from .not_served import NOT_SERVED, ROOT
+
+AJAX = ("/ajax-api/2.0/",)
 
 EXPERIMENTS = [
     Route("POST", "mlflow/experiments/create", experiments.create),
     Route("GET", "mlflow/experiments/get", experiments.get),
     Route("GET", "mlflow/experiments/get-by-name", experiments.get_by_name),
+    Route("POST", "mlflow/experiments/update", experiments.update),
+    Route("POST", "mlflow/experiments/delete", experiments.delete),
+    Route("POST", "mlflow/experiments/restore", experiments.restore),
+    Route("GET", "mlflow/experiments/search", experiments.search),
+    Route("POST", "mlflow/experiments/search", experiments.search),
+    Route("POST", "mlflow/experiments/set-experiment-tag", experiments.set_tag),
+    Route("POST", "mlflow/experiments/delete-experiment-tag", experiments.delete_tag),
+    Route("POST", "mlflow/experiments/search-datasets", datasets.search),
 ]
 
 RUNS = [
@@ -25,7 +36,35 @@ RUNS = [
     Route("POST", "mlflow/runs/set-tag", log.set_tag),
     Route("GET", "mlflow/metrics/get-history", metrics.get_history),
     Route("GET", "mlflow/metrics/get-history-bulk-interval", metrics.get_history_bulk_interval),
-    Route("GET", "mlflow/metrics/get-history-bulk", metrics.get_history_bulk, prefixes=("/ajax-api/2.0/",)),
+    Route("GET", "mlflow/metrics/get-history-bulk", metrics.get_history_bulk, prefixes=AJAX),
 ]
 
-ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *artifacts.ROUTES]
+# What a run read and made.
+LINKS = [
+    Route("POST", "mlflow/runs/log-inputs", datasets.log_inputs),
+    Route("POST", "mlflow/runs/outputs", logged_models.log_outputs),
+    Route("POST", "mlflow/runs/log-model", logged_models.record),
+]
+
+LOGGED_MODELS = [
+    Route("POST", "mlflow/logged-models", logged_models.create),
+    Route("POST", "mlflow/logged-models/search", logged_models.search),
+    Route("GET", "mlflow/logged-models/{model_id}", logged_models.get),
+    Route("PATCH", "mlflow/logged-models/{model_id}", logged_models.finalize),
+    Route("DELETE", "mlflow/logged-models/{model_id}", logged_models.delete),
+    Route("POST", "mlflow/logged-models/{model_id}/params", logged_models.log_params),
+    Route("PATCH", "mlflow/logged-models/{model_id}/tags", logged_models.set_tags),
+    Route("DELETE", "mlflow/logged-models/{model_id}/tags/{tag_key*}", logged_models.delete_tag),
+    Route("GET", "mlflow/logged-models/{model_id}/artifacts/directories", files.list_of_model),
+    Route("GET", "mlflow/logged-models/{model_id}/artifacts/files", files.send_of_model, raw=True, prefixes=AJAX),
+]
+
+FILES = [
+    Route("GET", "mlflow/artifacts/list", files.list_of_run),
+    Route("POST", "mlflow/artifacts/presigned-upload-url", files.sign_upload),
+    Route("POST", "mlflow/artifacts/presigned-download-url", files.sign_download),
+    Route("POST", "mlflow/upload-artifact", files.upload_to_run, raw=True, prefixes=AJAX),
+    Route("GET", "get-artifact", files.send_of_run, raw=True, prefixes=ROOT),
+]
+
+ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *artifacts.ROUTES, *LINKS, *LOGGED_MODELS, *FILES, *NOT_SERVED]
