@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 _ADJECTIVES = (
     "able amber ample brave bright brisk calm candid clever crisp daring deft eager early fair famous fine fleet fond "
     "gentle glad golden grand handy happy hardy honest humble keen kind lively lucky mellow merry mighty modest neat "
@@ -19,6 +17,8 @@ _ANIMALS = (
 ).split()
 
 
-def make() -> str:
-    """A name that is easy to say; not unique."""
-    return f"{random.choice(_ADJECTIVES)}-{random.choice(_ANIMALS)}-{random.randint(0, 999)}"  # noqa: S311 - no secret
+def make(number: int) -> str:
+    """The name that belongs to a number of any size, drawn by the caller; easy to say, not unique."""
+    number, adjective = divmod(number, len(_ADJECTIVES))
+    number, animal = divmod(number, len(_ANIMALS))
+    return f"{_ADJECTIVES[adjective]}-{_ANIMALS[animal]}-{number % 1000}"

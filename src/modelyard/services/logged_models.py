@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def create(
     model = LoggedModel(
         id=model_id,
         experiment_id=experiment_id,
-        name=name or run_names.make(),
+        name=name or run_names.make(secrets.randbits(32)),
         artifact_uri=artifact_uri(home.artifact_location, f"{MODELS_FOLDER}/{model_id}"),
         created_ms=now,
         updated_ms=now,

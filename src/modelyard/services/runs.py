@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid as uuids
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def create(  # noqa: PLR0913 - what a run is made of
             "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
             f"(run_name='{name}', mlflow.runName='{named}')."
         )
-    name = name or named or run_names.make()
+    name = name or named or run_names.make(secrets.randbits(32))
     all_tags = list(dict(tags).items())
     if not named:
         all_tags = [(key, value) for key, value in all_tags if key != NAME_TAG] + [(NAME_TAG, name)]
