@@ -51,7 +51,19 @@ _REASON: Final = re.compile(r"<Code>\w+</Code>|status code: \d{3} [A-Za-z ]+|err
 
 
 def connect(uri: str, options: Mapping[str, str]) -> "ObjectStore":
-    """The store at `uri`; see `base.store_for`. `options` are obstore's: `endpoint`, `region`, `access_key_id`, ..."""
+    """The store at `uri`; see `base.store_for`. `options` are obstore's: `endpoint`, `region`, `access_key_id`, ...
+
+    Raises:
+        InvalidArgument: if the URI or an option is not understood.
+    """
+    try:
+        return _connect(uri, options)
+    except (BaseError, ValueError) as error:
+        scheme = urlsplit(uri).scheme
+        raise InvalidArgument(f"This {scheme}: artifact URI or a setting of its store is not understood.") from error
+
+
+def _connect(uri: str, options: Mapping[str, str]) -> "ObjectStore":
     parts = urlsplit(uri)
     scheme = parts.scheme.lower()
     if not parts.netloc:

@@ -82,6 +82,7 @@ class Places:
             )
         if (uri.rstrip("/") + "/").startswith(self._root_uri):
             return Place(self.root, contained(uri[len(self._root_uri) :]))
+        contained(parts.path.lstrip("/"))
         return Place(self._store(uri), "")
 
     def _store(self, uri: str) -> ArtifactStore:
