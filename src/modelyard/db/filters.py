@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
+    BigInteger,
     Float,
-    Integer,
+    Text,
     and_,
     bindparam,
     case,
@@ -25,11 +26,11 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    type_coerce,
 )
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import TypeEngine
 
-from modelyard.domain.search import And, Comparison, Field, Kind, Node, Not, Op, OrderKey, Scalar
+from modelyard.domain.search import And, Comparison, Field, Kind, Node, Not, Op, OrderKey, Scalar, Value
 
 from .statement import Statement
 
@@ -186,7 +187,7 @@ class Source:
         if wanted.kind == "attribute":
             return self.columns[wanted.key]
         pairs = self.pairs[wanted.kind]
-        name = bindparam(f"sort_key{number}", wanted.key)
+        name: Any = bindparam(f"sort_key{number}", wanted.key)
         return select(pairs.value).where(*pairs.on, pairs.key == name).limit(1).scalar_subquery()
 
 
@@ -205,7 +206,7 @@ def _describe(node: Node, shape: list[Any], params: dict[str, Any], dialect: str
     """Append the tree without its values to `shape`, and its values to `params`."""
     if isinstance(node, Comparison):
         kind = node.field.kind
-        shape.append((kind, node.op, node.field.key if kind == "attribute" else ""))
+        shape.append((kind, node.op, node.field.key if kind == "attribute" else "", _kind(node.value)))
         if kind != "attribute":
             params[f"p{len(params)}"] = node.field.key
         value = node.value
@@ -222,6 +223,16 @@ def _describe(node: Node, shape: list[Any], params: dict[str, Any], dialect: str
             _describe(item, shape, params, dialect)
 
 
+def _kind(value: Value) -> type[Scalar]:
+    """What a value is compared as; a list with a float in it is a list of floats."""
+    kinds = {type(item) for item in (value if isinstance(value, tuple) else (value,))}
+    return float if float in kinds else int if int in kinds else str
+
+
+# Said of every value, because PostgreSQL would round 9.5 to compare it with whole numbers.
+_TYPES: dict[type[Scalar], TypeEngine[Any]] = {float: Float(53), int: BigInteger(), str: Text()}
+
+
 class _Compiler:
     """Walks a tree as `_describe` does, and so gives the same names to the values."""
 
@@ -230,10 +241,10 @@ class _Compiler:
         self._dialect = dialect
         self._count = 0
 
-    def _param(self, *, many: bool = False) -> Any:
+    def _param(self, value: Value, *, many: bool = False) -> Any:
         name = f"p{self._count}"
         self._count += 1
-        return bindparam(name, expanding=many)
+        return bindparam(name, expanding=many, type_=_TYPES[_kind(value)])
 
     def node(self, node: Node) -> Condition:
         if isinstance(node, Comparison):
@@ -245,34 +256,33 @@ class _Compiler:
 
     def _clause(self, clause: Comparison) -> Condition:
         if clause.field.kind == "attribute":
-            return self._test(self._source.columns[clause.field.key], clause.op)
+            return self._test(self._source.columns[clause.field.key], clause)
         pairs = self._source.pairs[clause.field.kind]
-        key = pairs.key == self._param()
+        key = pairs.key == self._param(clause.field.key)
         if clause.op is Op.IS_NULL:
             return not_(exists(literal(1)).where(*pairs.on, key))
         if clause.op is Op.IS_NOT_NULL:
             return exists(literal(1)).where(*pairs.on, key)
-        test = self._test(pairs.value, clause.op)
+        test = self._test(pairs.value, clause)
         if clause.op is Op.EQ and pairs.owner is not None and pairs.holder is not None:
             return pairs.holder.in_(select(pairs.owner).where(key, test))
         return exists(literal(1)).where(*pairs.on, key, test)
 
-    def _test(self, column: ColumnElement[Any], op: Op) -> Condition:
+    def _test(self, column: ColumnElement[Any], clause: Comparison) -> Condition:
+        op = clause.op
         if op is Op.IS_NULL:
             return column.is_(None)
         if op is Op.IS_NOT_NULL:
             return column.is_not(None)
         if op in (Op.IN, Op.NOT_IN):
-            values = self._param(many=True)
+            values = self._param(clause.value, many=True)
             return column.in_(values) if op is Op.IN else column.not_in(values)
-        value = self._param()
+        value = self._param(clause.value)
         if op is Op.LIKE:
             # SQLite's own LIKE does not mind case. PostgreSQL would take a backslash for an escape.
             return column.op("GLOB", is_comparison=True)(value) if self._dialect == "sqlite" else column.like(value, "")
         if op is Op.ILIKE:
             return column.ilike(value) if self._dialect == "sqlite" else column.ilike(value, "")
-        if isinstance(column.type, Integer) and self._dialect == "postgresql":
-            value = type_coerce(value, Float(53))  # or 9.5 would be rounded to compare with whole numbers
         test: Condition = column.op(op.value, is_comparison=True)(value)
         return test
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import artifacts, datasets, experiments, files, log, logged_models, metrics, runs
+from . import artifacts, datasets, experiments, files, log, logged_models, metrics, models, runs, versions
 from .edge import Route
 from .not_served import NOT_SERVED, ROOT
 
@@ -67,4 +67,29 @@ FILES = [
     Route("GET", "get-artifact", files.send_of_run, raw=True, prefixes=ROOT),
 ]
 
-ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *artifacts.ROUTES, *LINKS, *LOGGED_MODELS, *FILES, *NOT_SERVED]
+MODELS = [
+    Route("POST", "mlflow/registered-models/create", models.create),
+    Route("GET", "mlflow/registered-models/get", models.get),
+    Route("GET", "mlflow/registered-models/search", models.search),
+    Route("PATCH", "mlflow/registered-models/update", models.update),
+    Route("POST", "mlflow/registered-models/rename", models.rename),
+    Route("DELETE", "mlflow/registered-models/delete", models.delete),
+    Route("POST", "mlflow/registered-models/set-tag", models.set_tag),
+    Route("DELETE", "mlflow/registered-models/delete-tag", models.delete_tag),
+    Route("POST", "mlflow/registered-models/alias", models.set_alias),
+    Route("GET", "mlflow/registered-models/alias", models.get_alias),
+    Route("DELETE", "mlflow/registered-models/alias", models.delete_alias),
+    Route("GET", "mlflow/registered-models/get-latest-versions", versions.latest),
+    Route("POST", "mlflow/registered-models/get-latest-versions", versions.latest),
+    Route("POST", "mlflow/model-versions/create", versions.create),
+    Route("GET", "mlflow/model-versions/get", versions.get),
+    Route("GET", "mlflow/model-versions/search", versions.search),
+    Route("PATCH", "mlflow/model-versions/update", versions.update),
+    Route("DELETE", "mlflow/model-versions/delete", versions.delete),
+    Route("POST", "mlflow/model-versions/transition-stage", versions.transition),
+    Route("POST", "mlflow/model-versions/set-tag", versions.set_tag),
+    Route("DELETE", "mlflow/model-versions/delete-tag", versions.delete_tag),
+    Route("GET", "mlflow/model-versions/get-download-uri", versions.download_uri),
+]
+
+ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *MODELS, *artifacts.ROUTES, *LINKS, *LOGGED_MODELS, *FILES, *NOT_SERVED]
