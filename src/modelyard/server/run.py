@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .app import App
     from .metrics import Metrics
 
+_RETRIED = " It is retried."  # true of a server that runs, not of one that begins
+
 
 def serve(settings: Settings) -> int:
     """Run a server until it is told to stop; its exit code.
@@ -101,7 +103,9 @@ def open_app(settings: Settings, metrics: Metrics | None = None) -> App:
     try:
         return create_app(settings, metrics)
     except Unavailable as error:
-        raise Unavailable(f"Cannot open the database {masked(settings.database_url)}: {error.message}") from error
+        raise Unavailable(
+            f"Cannot open the database {masked(settings.database_url)}: {error.message.removesuffix(_RETRIED)}"
+        ) from error
 
 
 def announce(url: str) -> None:
