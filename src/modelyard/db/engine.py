@@ -1,17 +1,21 @@
 """The database: connections, transactions and the translation of driver errors.
 
-`Database.read` and `Database.write` run a function inside one transaction and are the only places that begin or end one.
-Writes go through the writer (writer.py), so that any number of concurrent calls share one commit.
+`Database.read` and `Database.write` run a function inside one transaction; nothing else begins or ends one. Writes go
+through the writer (writer.py), so that any number of concurrent calls share one commit.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
+
+import msgspec
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError, Unavailable
 
@@ -31,6 +35,24 @@ Row = tuple[Any, ...]
 
 READ_THREADS = 4
 
+log = logging.getLogger("modelyard.db")
+
+# The disk or the file is at fault, not the statement: what else waits would meet the same.
+_SQLITE_DOWN = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+# Classes of SQLSTATE: insufficient resources, operator intervention, system error, read-only server.
+_POSTGRES_DOWN = ("53", "57", "58", "25006")
+
 
 class Transaction:
     """One unit of work on one connection. Begun and ended by `Database`; services and db functions only use it.
@@ -39,14 +61,16 @@ class Transaction:
         dialect: `sqlite` or `postgresql`.
         keys: names of metrics, params and tags as numbers.
         touched: run ids by experiment id whose documents this transaction makes stale.
+        writing: whether what it sees may still be rolled back.
     """
 
-    __slots__ = ("_after_commit", "_cursor", "dialect", "keys", "touched")
+    __slots__ = ("_after_commit", "_cursor", "dialect", "keys", "touched", "writing")
 
-    def __init__(self, connection: Any, database: Database) -> None:
+    def __init__(self, connection: Any, database: Database, *, writing: bool = False) -> None:
         self._cursor = connection.cursor()
         self.dialect = database.dialect
         self.keys = database.keys
+        self.writing = writing
         self.touched: dict[int, set[int]] = {}
         self._after_commit: list[Callable[[], None]] = []
 
@@ -55,7 +79,7 @@ class Transaction:
             statement.compiled(self.dialect) if isinstance(statement, Statement) else Compiled(statement, self.dialect)
         )
         if compiled.expanding or compiled.defaults:
-            text, params = compiled.bind(params, self.dialect)
+            text, params = compiled.bind(params)
         else:
             text = compiled.text
         return self._cursor.execute(text, params)
@@ -78,13 +102,29 @@ class Transaction:
         return count
 
     def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute one statement for each row of parameters."""
+        """Execute one statement for each row of parameters; the rows of an upsert differ in their keys."""
         if not rows:
             return
         compiled = statement.compiled(self.dialect)
         if compiled.defaults:
             rows = [{**compiled.defaults, **row} for row in rows]
-        self._cursor.executemany(compiled.text, rows)
+        if len(rows) == 1:
+            self._cursor.execute(compiled.text, rows[0])
+        elif compiled.for_each is not None:
+            self._cursor.execute(compiled.for_each, {"rows": msgspec.json.encode(rows).decode()})
+        else:
+            self._cursor.executemany(compiled.text, rows)
+
+    def each(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Execute an INSERT with RETURNING for each row of parameters; what it returned, in no particular order."""
+        compiled = statement.compiled(self.dialect)
+        if compiled.for_each is not None and len(rows) > 1:
+            rows = [{**compiled.defaults, **row} for row in rows]
+            found: list[Row] = self._cursor.execute(
+                compiled.for_each, {"rows": msgspec.json.encode(rows).decode()}
+            ).fetchall()
+            return found
+        return [returned for row in rows for returned in self.rows(statement, **row)]
 
     def sql(self, text: str) -> list[Row]:
         """Plain SQL without parameters, for pragmas and savepoints."""
@@ -103,6 +143,20 @@ class Transaction:
     def after_commit(self, action: Callable[[], None]) -> None:
         """Do this once the transaction is durable; never if it fails."""
         self._after_commit.append(action)
+
+    def savepoint(self) -> int:
+        """Begin a part that may fail on its own. For the writer, as the next two."""
+        self.sql("SAVEPOINT command")
+        return len(self._after_commit)
+
+    def roll_back_to(self, waiting: int) -> None:
+        """Undo the part that began with the savepoint, and what it wanted done after the commit."""
+        self.sql("ROLLBACK TO SAVEPOINT command")
+        del self._after_commit[waiting:]
+
+    def release(self) -> None:
+        """End the part."""
+        self.sql("RELEASE SAVEPOINT command")
 
     def committed(self) -> None:
         """Run the actions that waited for the commit. For the writer."""
@@ -136,6 +190,10 @@ class Database:
                 f"The database URL begins with {url.split(':', 1)[0]!r}; expected sqlite:///PATH or postgresql://..."
             )
         self.keys = Keys()
+        self._file: tuple[int, int] | None = None
+        self._file_lock = threading.Lock()
+        self._generation = 0
+        self.on_replaced: list[Callable[[], None]] = [self.keys.forget]
         self._local = threading.local()
         self._connections: list[Any] = []
         self.on_commit: list[Callable[[dict[int, set[int]]], None]] = []
@@ -156,8 +214,15 @@ class Database:
             raise self.translate(error) from error
 
     def _sqlite(self, *, readonly: bool) -> sqlite3.Connection:
+        # A file that was there once is not made anew: an empty one in its place would hide that it is gone.
+        mode = "rwc" if self._file is None else "rw"
         connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=1024, timeout=30
+            f"file:{quote(self.path)}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=1024,
+            timeout=30,
         )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if self.full_sync else 'NORMAL'}")
@@ -173,20 +238,59 @@ class Database:
         return connection
 
     def _postgresql(self, *, readonly: bool) -> Any:
-        import psycopg
+        import psycopg  # noqa: PLC0415 - optional
 
         return psycopg.connect(
             self.url,
             autocommit=readonly,
             connect_timeout=10,
+            # A host that vanished without a word is noticed within half a minute, not a quarter of an hour.
+            tcp_user_timeout=30_000,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=4,
             options="-c search_path=modelyard -c application_name=modelyard",
         )
 
+    def check_file(self) -> int:
+        """SQLite: see that the file is still the one that is open. A number that grows when it was replaced by another.
+
+        Raises:
+            Unavailable: it is gone. What was written to the open file then would be lost with it.
+        """
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - before every transaction
+        except OSError as error:
+            if self._file is None:  # about to be made
+                return self._generation
+            raise Unavailable(
+                f"The database file {self.path} cannot be found: {error.strerror}. Put it back, and the server goes on."
+            ) from None
+        identity = (found.st_dev, found.st_ino)
+        if identity != self._file:
+            with self._file_lock:
+                if self._file is None:
+                    self._file = identity
+                elif identity != self._file:
+                    log.warning("The database file %s was replaced; everything is read anew.", self.path)
+                    self._file = identity
+                    self._generation += 1
+                    for forget in self.on_replaced:
+                        forget()
+        return self._generation
+
     def reader(self) -> Any:
         """This thread's own connection for reading."""
-        connection = getattr(self._local, "connection", None)
+        local = self._local
+        connection = getattr(local, "connection", None)
+        if self.dialect == "sqlite":
+            generation = self.check_file()
+            if connection is not None and local.generation != generation and not connection.in_transaction:
+                self.drop_reader()
+                connection = None
+            local.generation = generation
         if connection is None:
-            connection = self._local.connection = self.connect(readonly=True)
+            connection = local.connection = self.connect(readonly=True)
             self._connections.append(connection)
         return connection
 
@@ -203,26 +307,66 @@ class Database:
         """The domain error that a driver error stands for; anything else as it is."""
         if isinstance(error, ModelyardError):
             return error
+        if isinstance(error, UnicodeEncodeError | OverflowError | sqlite3.DataError):
+            return InvalidArgument(f"A value cannot be stored: {error}.")
         if isinstance(error, sqlite3.OperationalError):
             return Unavailable(f"The database does not answer: {error}. Check the disk and retry.")
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(
-            error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError
+            error, sqlite3.IntegrityError | sqlite3.ProgrammingError
         ):
             return Unavailable(f"The database cannot be used: {error}.")
         if self.dialect == "postgresql":
-            import psycopg
+            import psycopg  # noqa: PLC0415 - optional
 
+            first = str(error).partition("\n")[0]
             if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError):
-                return Unavailable(f"PostgreSQL does not answer: {str(error).splitlines()[0]}. It is retried.")
+                return Unavailable(f"PostgreSQL does not answer: {first}. It is retried.")
+            if isinstance(error, psycopg.DataError):
+                return InvalidArgument(f"A value cannot be stored: {first}.")
         return error
 
     def broken(self, error: Exception) -> bool:
         """Whether the connection that raised this must be opened anew."""
         if self.dialect == "sqlite":
             return False
-        import psycopg
+        import psycopg  # noqa: PLC0415 - optional
 
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            return False
+        return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+    def down(self, error: Exception) -> bool:
+        """Whether it is the database that fails, not the statement, so that any other would fail now as well."""
+        if isinstance(error, Unavailable):
+            return True
+        if isinstance(error, sqlite3.Error):
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DOWN
+        if self.dialect == "sqlite":
+            return False
+        import psycopg  # noqa: PLC0415 - optional
+
+        state = error.sqlstate or "" if isinstance(error, psycopg.Error) else ""
+        return self.broken(error) or state.startswith(_POSTGRES_DOWN)
+
+    def passing(self, error: Exception) -> bool:
+        """Whether the same transaction may well succeed if it is begun again: a lost connection, a deadlock."""
+        if self.dialect == "sqlite":
+            return False
+        import psycopg  # noqa: PLC0415 - optional
+
+        return self.broken(error) or (isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("40"))
+
+    def spoils(self, error: Exception) -> bool:
+        """Whether an error within a savepoint ends the whole transaction."""
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
+            return False
+        if isinstance(error, sqlite3.DatabaseError):
+            return True
+        if self.dialect == "sqlite":
+            return False
+        import psycopg  # noqa: PLC0415 - optional
+
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError)
 
     # ------------------------------------------------------------------ reading and writing
 
@@ -240,6 +384,8 @@ class Database:
                     self.drop_reader()
                     if attempt == 1:
                         continue
+                elif self.dialect == "sqlite" and self.down(error):
+                    self.drop_reader()
                 translated = self.translate(error)
                 if translated is error:
                     raise
@@ -256,7 +402,8 @@ class Database:
         try:
             return work(Transaction(connection, self), *args, **kwargs)
         finally:
-            connection.execute("COMMIT")
+            if connection.in_transaction:  # an error of the disk has ended it
+                connection.execute("COMMIT")
 
     def write(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(tx, ...)` in a write transaction; returns once it is durable.

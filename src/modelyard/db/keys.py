@@ -40,27 +40,44 @@ class Keys:
         tx.many(_INSERT, [{"name": name} for name in missing])
         rows = tx.rows(_BY_NAME, names=missing)
         # Remembered only once they are durable; this transaction uses a view with the new ones in it.
-        tx.after_commit(lambda: self._remember(rows))
+        self._seen(tx, rows)
         return {**ids, **{name: number for number, name in rows}}
 
     def find(self, tx: Transaction, names: Iterable[str]) -> dict[str, int]:
         """The ids of those names that exist."""
-        wanted = set(names)
-        missing = sorted(name for name in wanted if name not in self._ids)
+        ids = self._ids
+        found = {name: ids.get(name) for name in names}
+        missing = sorted(name for name, number in found.items() if number is None)
         if missing:
-            self._remember(tx.rows(_BY_NAME, names=missing))
-        return {name: self._ids[name] for name in wanted if name in self._ids}
+            rows = tx.rows(_BY_NAME, names=missing)
+            self._seen(tx, rows)
+            found.update((name, number) for number, name in rows)
+        return {name: number for name, number in found.items() if number is not None}
 
     def names(self, tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
         """The names of the ids."""
-        missing = [number for number in set(ids) if number not in self._names]
-        if missing:
-            self._remember(tx.rows(_BY_ID, ids=missing))
-        return self._names
+        known = self._names
+        missing = [number for number in set(ids) if number not in known]
+        if not missing:
+            return known
+        rows = tx.rows(_BY_ID, ids=missing)
+        self._seen(tx, rows)
+        return {**known, **dict(rows)}  # type: ignore[arg-type]
+
+    def forget(self) -> None:
+        """Begin anew, because the database is another one."""
+        self._ids, self._names = {}, {}
+
+    def _seen(self, tx: Transaction, rows: list[tuple[int, str]]) -> None:
+        """Remember what a query found; what a transaction wrote itself, only once that is durable."""
+        if tx.writing:
+            tx.after_commit(lambda: self._remember(rows))
+        else:
+            self._remember(rows)
 
     def _remember(self, rows: list[tuple[int, str]]) -> None:
         if len(self._ids) > MOST_REMEMBERED:
-            self._ids, self._names = {}, {}
+            self.forget()
         for number, name in rows:
             self._ids[name] = number
             self._names[number] = name

@@ -1,33 +1,34 @@
 """Applies many `LogBatch`es at once: the path that every metric, param and tag takes.
 
-A handful of statements serves all runs of a drain. Everything that can be refused is found before anything of that batch is
-written, so a refused batch leaves nothing behind and costs the others nothing.
+A handful of statements serves all runs of a drain. Everything that can be refused is found before anything of that batch
+is written, so a refused batch leaves nothing behind and costs the others nothing.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, case, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from modelyard.domain.errors import InvalidArgument, InvalidState, ModelyardError, NotFound
+from modelyard.domain.errors import InvalidArgument, ModelyardError
+from modelyard.domain.runs import NAME_TAG
 
 from . import logged_models
+from .runs import absent
 from .series import pack_points
 from .statement import Statement
 from .tables import metric, metric_fresh, name_key, param, run, run_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from modelyard.domain.metrics import LogBatch, Points
 
     from .engine import Transaction
 
-RUN_NAME_TAG = "mlflow.runName"
+Pairs = Sequence[tuple[str, str]]
 
 _uuids = bindparam("uuids", expanding=True)
 _TOUCH = Statement(
@@ -36,7 +37,6 @@ _TOUCH = Statement(
     .values(rev=run.c.rev + 1)
     .returning(run.c.uuid, run.c.id, run.c.experiment_id)
 )
-_EXISTS = Statement(select(run.c.uuid).where(run.c.uuid.in_(_uuids)))
 _PARAMS = Statement(
     select(param.c.run_id, name_key.c.name, param.c.value)
     .join(name_key, name_key.c.id == param.c.key_id)
@@ -64,7 +64,10 @@ def _upsert_metric() -> Statement:
     values: dict[str, Any] = {
         name: case((later, given[name]), else_=metric.c[name]) for name in ("step", "timestamp", "value", "is_nan")
     }
-    for name, further in (("min_value", given.min_value < metric.c.min_value), ("max_value", given.max_value > metric.c.max_value)):
+    for name, further in (
+        ("min_value", given.min_value < metric.c.min_value),
+        ("max_value", given.max_value > metric.c.max_value),
+    ):
         keep = func.coalesce(metric.c[name], given[name])
         values[name] = case((further, given[name]), else_=keep)
     return Statement(new.on_conflict_do_update(index_elements=["run_id", "key_id"], set_=values))
@@ -79,26 +82,24 @@ def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError |
         uuid: (number, experiment)
         for uuid, number, experiment in tx.rows(_TOUCH, uuids=list({batch.run for batch in batches}))
     }
-    errors = [None if batch.run in found else _absent(tx, batch.run) for batch in batches]
+    errors = [None if batch.run in found else absent(tx, batch.run) for batch in batches]
+    if any(batch.model_metrics for batch in batches):
+        _check_models(tx, batches, errors)
+    new_params: list[Pairs] = [()] * len(batches)
     if any(batch.params for batch in batches):
-        _check_params(tx, batches, found, errors)
-    known = logged_models.known(tx, {m.model_id for batch in batches for m in batch.model_metrics}) if any(
-        batch.model_metrics for batch in batches
-    ) else set()
-    for index, batch in enumerate(batches):
-        absent = next((m.model_id for m in batch.model_metrics if m.model_id not in known), None)
-        if absent is not None and errors[index] is None:
-            errors[index] = logged_models.not_found(absent)
-    accepted = [batch for batch, error in zip(batches, errors, strict=True) if error is None]
+        new_params = _check_params(tx, batches, found, errors)
+    accepted = [
+        (batch, params) for batch, params, error in zip(batches, new_params, errors, strict=True) if error is None
+    ]
     names: set[str] = set()
-    for batch in accepted:
+    for batch, params in accepted:
         if batch.points is not None:
             names.update(batch.points.keys)
-        names.update(key for key, _ in batch.params)
+        names.update(key for key, _ in params)
         names.update(key for key, _ in batch.tags)
     ids = tx.keys.intern(tx, names)
     _write(tx, accepted, found, ids)
-    for batch in accepted:
+    for batch, _ in accepted:
         number, experiment = found[batch.run]
         tx.touch(experiment, (number,))
         if batch.model_metrics:
@@ -106,10 +107,13 @@ def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError |
     return errors
 
 
-def _absent(tx: Transaction, uuid: str) -> ModelyardError:
-    if tx.rows(_EXISTS, uuids=[uuid]):
-        return InvalidState(f"The run {uuid} must be in the 'active' state. Current state is deleted.")
-    return NotFound(f"Run with id={uuid} not found")
+def _check_models(tx: Transaction, batches: Sequence[LogBatch], errors: list[ModelyardError | None]) -> None:
+    """Refuse batches that name a logged model that does not exist."""
+    known = logged_models.known(tx, {m.model_id for batch in batches for m in batch.model_metrics})
+    for index, batch in enumerate(batches):
+        unknown = next((m.model_id for m in batch.model_metrics if m.model_id not in known), None)
+        if unknown is not None and errors[index] is None:
+            errors[index] = logged_models.not_found(unknown)
 
 
 def _check_params(
@@ -117,12 +121,16 @@ def _check_params(
     batches: Sequence[LogBatch],
     found: dict[str, tuple[int, int]],
     errors: list[ModelyardError | None],
-) -> None:
-    """Refuse batches that change a param; drop from the others what is stored already."""
+) -> list[Pairs]:
+    """Refuse batches that change a param; of each of the others, what is not stored already.
+
+    The last of the checks: what it lets pass counts as stored for the batches behind it.
+    """
     runs = sorted({found[b.run][0] for b in batches if b.params and b.run in found})
     stored: dict[int, dict[str, str]] = {number: {} for number in runs}
     for number, key, value in tx.rows(_PARAMS, runs=runs):
         stored[number][key] = value
+    new: list[Pairs] = [()] * len(batches)
     for index, batch in enumerate(batches):
         if not batch.params or errors[index] is not None:
             continue
@@ -131,8 +139,10 @@ def _check_params(
         if changed:
             errors[index] = _param_changed(batch.run, changed)
             continue
-        batch.params = [(key, value) for key, value in batch.params if key not in known]
-        known.update(batch.params)
+        # The batch itself stays as it is: if this transaction fails, it is applied again.
+        new[index] = [(key, value) for key, value in batch.params if key not in known]
+        known.update(new[index])
+    return new
 
 
 def _param_changed(run_uuid: str, changed: list[tuple[str, str, str]]) -> InvalidArgument:
@@ -149,26 +159,27 @@ def _param_changed(run_uuid: str, changed: list[tuple[str, str, str]]) -> Invali
 
 
 def _write(
-    tx: Transaction, batches: list[LogBatch], found: dict[str, tuple[int, int]], ids: dict[str, int]
+    tx: Transaction,
+    accepted: list[tuple[LogBatch, Pairs]],
+    found: dict[str, tuple[int, int]],
+    ids: dict[str, int],
 ) -> None:
     params: dict[tuple[int, int], str] = {}
     tags: dict[tuple[int, int], str] = {}
     latest: dict[tuple[int, int], dict[str, Any]] = {}
     fresh: list[dict[str, Any]] = []
-    for batch in batches:
+    for batch, new_params in accepted:
         number = found[batch.run][0]
-        for key, value in batch.params:
+        for key, value in new_params:
             params[number, ids[key]] = value
         for key, value in batch.tags:
             tags[number, ids[key]] = value
-            if key == RUN_NAME_TAG:
+            if key == NAME_TAG:
                 tx.run(_SET_NAME, run=number, value=value)
         points = batch.points
         if points is not None and points.keys:
             key_ids = [ids[key] for key in points.keys]
-            fresh.append(
-                {"run": number, "body": pack_points(key_ids, points.timestamps, points.steps, points.values)}
-            )
+            fresh.append({"run": number, "body": pack_points(key_ids, points.timestamps, points.steps, points.values)})
             _fold(latest, number, key_ids, points)
     if params:
         tx.many(_INSERT_PARAM, [{"run": r, "key": k, "value": v} for (r, k), v in sorted(params.items())])
@@ -200,7 +211,10 @@ def _summary(number: int, key: int, several: list[tuple[int, int, float]]) -> di
         # NaN counts as 0 in the comparison, as MLflow stores it.
         nan = [value != value for value in values]  # noqa: PLR0124 - only NaN differs from itself
         values = [value for value, hole in zip(values, nan, strict=True) if not hole]
-        several = [(step, time, 0.0) if hole else (step, time, value) for (step, time, value), hole in zip(several, nan, strict=True)]
+        several = [
+            (step, time, 0.0) if hole else (step, time, value)
+            for (step, time, value), hole in zip(several, nan, strict=True)
+        ]
         best = max(range(len(several)), key=several.__getitem__)
         (step, timestamp, value), is_nan = several[best], int(nan[best])
     else:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from modelyard.domain.errors import InvalidState, NotFound
+from modelyard.domain.errors import InvalidState, ModelyardError, NotFound
 from modelyard.domain.metrics import LatestMetric
-from modelyard.domain.runs import Run, RunStatus
+from modelyard.domain.runs import NAME_TAG, Run, RunStatus
+from modelyard.domain.runs import artifact_uri as artifact_uri_below
 
 from . import datasets, logged_models
 from .statement import Statement
-from .tables import metric, param, run, run_tag
+from .tables import experiment, metric, param, run, run_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from modelyard.domain.experiments import Lifecycle
+    from modelyard.domain.runs import NewRun, RunChange
 
     from .engine import Transaction
 
@@ -65,13 +69,16 @@ _TAGS = Statement(
     .where(run_tag.c.run_id.in_(_ids))
     .order_by(run_tag.c.run_id, run_tag.c.key_id)
 )
+_PLACES = Statement(
+    select(experiment.c.id, experiment.c.artifact_location, experiment.c.lifecycle).where(experiment.c.id.in_(_ids))
+)
 _INSERT = Statement(
     insert(run)
     .values(
         uuid=bindparam("uuid"),
         experiment_id=bindparam("experiment"),
         name=bindparam("name"),
-        status=bindparam("status"),
+        status="RUNNING",
         start_ms=bindparam("start"),
         end_ms=None,
         lifecycle="active",
@@ -80,7 +87,7 @@ _INSERT = Statement(
         created_by=bindparam("by"),
         rev=1,
     )
-    .returning(run.c.id)
+    .returning(run.c.uuid, run.c.id)
 )
 _TOUCH = Statement(
     update(run)
@@ -88,17 +95,20 @@ _TOUCH = Statement(
     .values(rev=run.c.rev + 1)
     .returning(run.c.id, run.c.experiment_id)
 )
-_TOUCH_INFO = Statement(
-    update(run).where(_uuid, run.c.lifecycle == "active").values(rev=run.c.rev + 1).returning(*_COLUMNS)
+_TOUCH_ALL = Statement(
+    update(run)
+    .where(run.c.uuid.in_(bindparam("uuids", expanding=True)), run.c.lifecycle == "active")
+    .values(rev=run.c.rev + 1)
+    .returning(*_COLUMNS)
 )
 _UPDATE = Statement(
     update(run)
     .where(run.c.id == bindparam("number"))
-    .values(status=bindparam("status"), start_ms=bindparam("start"), end_ms=bindparam("end"), name=bindparam("name"))
+    .values(status=bindparam("status"), end_ms=bindparam("end"), name=bindparam("name"))
 )
 _SET_LIFECYCLE = Statement(
     update(run)
-    .where(_uuid)
+    .where(_uuid, run.c.lifecycle != "purging")  # being deleted for good (trash.py): as good as gone
     .values(lifecycle=bindparam("to"), deleted_ms=bindparam("deleted"), rev=run.c.rev + 1)
     .returning(run.c.id, run.c.experiment_id)
 )
@@ -138,6 +148,13 @@ def artifact_uri(tx: Transaction, uuid: str) -> str:
     return str(row[0])
 
 
+def absent(tx: Transaction, uuid: str) -> ModelyardError:
+    """Why a run is not among the active ones."""
+    if tx.row(_FIND, of=uuid) is None:
+        return NotFound(f"Run with id={uuid} not found")
+    return InvalidState(f"The run {uuid} must be in the 'active' state. Current state is deleted.")
+
+
 def touch(tx: Transaction, uuid: str) -> tuple[int, int]:
     """Announce a change of an active run: its document and columns become stale. Its id and its experiment's.
 
@@ -147,86 +164,119 @@ def touch(tx: Transaction, uuid: str) -> tuple[int, int]:
     """
     row = tx.row(_TOUCH, of=uuid)
     if row is None:
-        find(tx, uuid)
-        raise InvalidState(f"The run {uuid} must be in the 'active' state. Current state is deleted.")
+        raise absent(tx, uuid)
     tx.touch(row[1], (row[0],))
     return row[0], row[1]
 
 
-def touch_info(tx: Transaction, uuid: str) -> Run:
-    """As `touch`; the run without metrics, params, tags and links.
+def create(tx: Transaction, wanted: Sequence[NewRun]) -> list[Run | ModelyardError]:
+    """Insert runs with their first tags; for each the run, or why it cannot be."""
+    places = {row[0]: row[1:] for row in tx.rows(_PLACES, ids=sorted({new.experiment_id for new in wanted}))}
+    outcomes: list[Run | ModelyardError] = []
+    rows: list[dict[str, object]] = []
+    for new in wanted:
+        location, lifecycle = places.get(new.experiment_id, ("", ""))
+        if lifecycle != "active":
+            outcomes.append(_no_place(new.experiment_id, lifecycle))
+            continue
+        uri = artifact_uri_below(location, new.run)
+        rows.append(
+            {
+                "uuid": new.run,
+                "experiment": new.experiment_id,
+                "name": new.name,
+                "start": new.start_ms,
+                "user": new.user_id,
+                "uri": uri,
+                "by": new.created_by,
+            }
+        )
+        outcomes.append(
+            Run(
+                0,
+                new.run,
+                new.experiment_id,
+                new.name,
+                RunStatus.RUNNING,
+                new.start_ms,
+                None,
+                "active",
+                new.user_id,
+                uri,
+                1,
+                tags=list(new.tags),
+            )
+        )
+    numbers = dict(tx.each(_INSERT, rows))
+    tags = []
+    for at, (new, outcome) in enumerate(zip(wanted, outcomes, strict=True)):
+        if isinstance(outcome, Run):
+            number = numbers[new.run]
+            outcomes[at] = replace(outcome, id=number)
+            tags += [(number, key, value) for key, value in new.tags]
+            tx.touch(new.experiment_id, (number,))
+    _put_tags(tx, tags)
+    return outcomes
 
-    Raises:
-        NotFound: there is no such run.
-        InvalidState: it is in the trash.
-    """
-    row = tx.row(_TOUCH_INFO, of=uuid)
-    if row is None:
-        touch(tx, uuid)
-        raise AssertionError
-    found = _run(row)
-    tx.touch(found.experiment_id, (found.id,))
-    return found
+
+def _no_place(experiment_id: int, lifecycle: str) -> ModelyardError:
+    if not lifecycle:
+        return NotFound(f"No Experiment with id={experiment_id} exists")
+    return InvalidState(f"The experiment {experiment_id} must be in the 'active' state. Current state is {lifecycle}.")
 
 
-def create(  # noqa: PLR0913 - a row has many columns
-    tx: Transaction,
-    *,
-    uuid: str,
-    experiment_id: int,
-    name: str,
-    status: RunStatus,
-    start_ms: int,
-    user_id: str,
-    uri: str,
-    by: str,
-    tags: Sequence[tuple[str, str]],
-) -> int:
-    """Insert a run with its first tags; its id."""
-    row = tx.row(
-        _INSERT,
-        uuid=uuid,
-        experiment=experiment_id,
-        name=name,
-        status=str(status),
-        start=start_ms,
-        user=user_id,
-        uri=uri,
-        by=by,
+def _put_tags(tx: Transaction, tags: Sequence[tuple[int, str, str]]) -> None:
+    ids = tx.keys.intern(tx, {key for _, key, _ in tags})
+    distinct = {(number, ids[key]): value for number, key, value in tags}
+    tx.many(_SET_TAG, [{"run": number, "key": key, "value": value} for (number, key), value in distinct.items()])
+
+
+def change(tx: Transaction, changes: Sequence[RunChange]) -> list[Run | ModelyardError]:
+    """Apply changes; for each the run without metrics, params, tags and links, or why it cannot be."""
+    rows = tx.rows(_TOUCH_ALL, uuids=sorted({change.run for change in changes}))
+    found = {row[1]: _run(row) for row in rows}
+    before = dict(found)
+    outcomes: list[Run | ModelyardError] = []
+    tags = []
+    for wish in changes:
+        now = found.get(wish.run)
+        if now is None:
+            outcomes.append(absent(tx, wish.run))
+            continue
+        after = replace(
+            now,
+            status=wish.status or now.status,
+            end_ms=now.end_ms if wish.end_ms is None else wish.end_ms,
+            name=wish.name or now.name,
+        )
+        if after.name != now.name:
+            tags.append((now.id, NAME_TAG, after.name))
+        found[wish.run] = after
+        outcomes.append(after)
+    changed = [item for uuid, item in found.items() if item != before[uuid]]
+    _update(tx, [{"number": r.id, "status": str(r.status), "end": r.end_ms, "name": r.name} for r in changed])
+    if tags:
+        _put_tags(tx, tags)
+    for item in found.values():
+        tx.touch(item.experiment_id, (item.id,))
+    return outcomes
+
+
+def _update(tx: Transaction, rows: list[dict[str, object]]) -> None:
+    if tx.dialect == "sqlite" or len(rows) < 2:  # noqa: PLR2004 - one row needs no array
+        tx.many(_UPDATE, rows)
+        return
+    tx.raw(
+        'UPDATE run SET status = x.status, end_ms = x."end", name = x.name '
+        'FROM json_to_recordset(%(rows)s::json) AS x(number bigint, status text, "end" bigint, name text) '
+        "WHERE run.id = x.number",
+        {"rows": json.dumps(rows)},
     )
-    assert row is not None  # noqa: S101 - RETURNING of one inserted row
-    number = int(row[0])
-    _put_tags(tx, number, tags)
-    tx.touch(experiment_id, (number,))
-    return number
-
-
-def _put_tags(tx: Transaction, number: int, tags: Sequence[tuple[str, str]]) -> None:
-    ids = tx.keys.intern(tx, [key for key, _ in tags])
-    tx.many(_SET_TAG, [{"run": number, "key": ids[key], "value": value} for key, value in dict(tags).items()])
-
-
-def update_info(tx: Transaction, found: Run) -> None:
-    """Write status, times and name as the given run has them; the caller has touched it."""
-    tx.run(
-        _UPDATE,
-        number=found.id,
-        status=str(found.status),
-        start=found.start_ms,
-        end=found.end_ms,
-        name=found.name,
-    )
-
-
-def get_tag(tx: Transaction, number: int, key: str) -> str | None:
-    """A tag's value, None if it is not set."""
-    row = tx.row(_GET_TAG, run=number, key=tx.keys.find(tx, [key]).get(key, 0))
-    return None if row is None else str(row[0])
 
 
 def set_tag(tx: Transaction, number: int, key: str, value: str) -> None:
     """Add or replace a tag."""
-    _put_tags(tx, number, [(key, value)])
+    _put_tags(tx, [(number, key, value)])
 
 
 def delete_tag(tx: Transaction, number: int, key: str) -> bool:

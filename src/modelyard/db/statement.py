@@ -6,8 +6,10 @@ per statement, which is most of a short request.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Float, Integer, LargeBinary
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -22,12 +24,22 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 _EXPANDING = "__[POSTCOMPILE_"
+_IN_LIST = re.compile(r"(NOT )?IN \(__\[POSTCOMPILE_(\w+)\]\)")
+_VALUES = re.compile(r"VALUES \((.*?)\)(?= ON CONFLICT| RETURNING|$)", re.DOTALL)
+_PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
 
 
 class Compiled:
-    """SQL text with named parameters, the values that the statement itself brings, and its expanding parameters."""
+    """SQL text with named parameters, and what is needed to bind them.
 
-    __slots__ = ("defaults", "expanding", "text")
+    Attributes:
+        defaults: values that the statement itself brings.
+        expanding: parameters that are lists, which SQLite has spelt out in the text.
+        for_each: PostgreSQL only: an INSERT whose rows come as one JSON parameter `rows`, None if it is no INSERT. The
+            driver spends 50 µs and more per row that it binds; the server reads a JSON row in one or two.
+    """
+
+    __slots__ = ("defaults", "expanding", "for_each", "text")
 
     def __init__(self, statement: ClauseElement, dialect: str) -> None:
         compiled: Any = statement.compile(dialect=DIALECTS[dialect])
@@ -35,10 +47,18 @@ class Compiled:
         self.defaults: dict[str, Any] = {
             name: bind.effective_value for bind, name in compiled.bind_names.items() if not bind.required
         }
-        self.expanding: tuple[str, ...] = tuple(name for bind, name in compiled.bind_names.items() if bind.expanding)
+        expanding = {name: bind for bind, name in compiled.bind_names.items() if bind.expanding}
+        self.for_each: str | None = None
+        if dialect == "postgresql":
+            self.text = _IN_LIST.sub(lambda found: _any_of(found, expanding), self.text)
+            kinds = {name: _kind(bind) for bind, name in compiled.bind_names.items()}
+            if compiled.isinsert:
+                self.for_each = _from_json(self.text, kinds)
+            expanding = {}
+        self.expanding: tuple[str, ...] = tuple(expanding)
 
-    def bind(self, params: Mapping[str, Any], dialect: str) -> tuple[str, Mapping[str, Any]]:
-        """The text and parameters to execute; expanding parameters are spelt out value by value."""
+    def bind(self, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """The text and parameters to execute."""
         if self.defaults:
             params = {**self.defaults, **params}
         if not self.expanding:
@@ -53,9 +73,41 @@ class Compiled:
                 else:
                     key = f"{name}__{index}"
                     bound[key] = value
-                    pieces.append(f":{key}" if dialect == "sqlite" else f"%({key})s")
+                    pieces.append(f":{key}")
             text = text.replace(f"{_EXPANDING}{name}]", ", ".join(pieces) or "NULL", 1)
         return text, bound
+
+
+def _kind(bind: Any) -> str:
+    """The PostgreSQL type that carries a parameter in JSON."""
+    if isinstance(bind.type, Integer):
+        return "bigint"
+    if isinstance(bind.type, Float):
+        return "double precision"
+    return "bytea" if isinstance(bind.type, LargeBinary) else "text"
+
+
+def _any_of(found: re.Match[str], expanding: Mapping[str, Any]) -> str:
+    """A list as one array parameter, so that the text does not depend on its length and stays prepared."""
+    name = found[2]
+    array = f"%({name})s::{_kind(expanding[name])}[]"
+    return f"<> ALL({array})" if found[1] else f"= ANY({array})"
+
+
+def _from_json(text: str, kinds: Mapping[str, str]) -> str:
+    """An INSERT of one row of parameters, turned to take its rows from a JSON array."""
+
+    def column(found: re.Match[str]) -> str:
+        name = found[1]
+        return f"decode(x.\"{name}\", 'base64')" if kinds[name] == "bytea" else f'x."{name}"'
+
+    values = _VALUES.search(text)
+    if values is None:
+        raise ValueError(f"no VALUES in {text!r}")
+    names = dict.fromkeys(_PARAMETER.findall(values[1]))
+    types = ", ".join(f'"{name}" {"text" if kinds[name] == "bytea" else kinds[name]}' for name in names)
+    source = f"SELECT {_PARAMETER.sub(column, values[1])} FROM json_to_recordset(%(rows)s::json) AS x({types})"
+    return text[: values.start()] + source + text[values.end() :]
 
 
 class Statement:

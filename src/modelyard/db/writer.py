@@ -1,20 +1,26 @@
 """The one writer: commands from any number of callers, one transaction per drain, answered after COMMIT.
 
-Group commit is worth 3 to 5 times the throughput of a transaction per request. Two kinds of command exist: a function that
-runs inside a savepoint of its own, and `LogBatch`, which is data: all that wait are applied together, statement by statement.
+Group commit is worth 3 to 5 times the throughput of a transaction per request. Two kinds of command exist: a function
+that runs inside a savepoint of its own, and data (see bulk.py): all that wait are applied together, a few statements for
+each kind.
 
-Where a drain happens: with SQLite on the event loop itself at the end of a tick (a commit there is a buffered write of some
-tens of µs, less than a hand-over between threads), or on the calling thread; with PostgreSQL, or with `full_sync`, on
-threads of the writer, because a commit waits for the disk.
+Where a drain happens: with SQLite on the event loop itself at the end of a tick (a commit there is a buffered write of
+some tens of µs, less than a hand-over between threads), or on the calling thread; with PostgreSQL, or with `full_sync`,
+on threads of the writer, because a commit waits for the disk.
+
+What a failure costs: a command that fails alone is undone alone; one that spoils the transaction has every command
+tried again on its own; a database that is down fails all that wait, at once. Nothing is tried again once a COMMIT was
+sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 import zlib
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +29,15 @@ from modelyard.domain.errors import ModelyardError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .bulk import Bulk
     from .engine import Database, Transaction
 
 MOST_PER_DRAIN = 256
 POSTGRES_THREADS = 2
+RETRIES = 3
+"""How often a transaction is begun again whose connection was lost before its commit, or that a deadlock ended."""
+
+log = logging.getLogger("modelyard.db")
 
 
 class Command:
@@ -64,37 +75,86 @@ class Lane:
         self.commits = 0
         self.commands = 0
         self._connection: Any = None
+        self._generation = 0
 
     def drain(self, commands: list[Command]) -> None:
         """Apply the commands in one transaction; every command then has its result or its error."""
-        try:
-            self._apply(commands)
-        except Exception as error:
-            self._rollback(error)
-            if len(commands) == 1:
-                commands[0].error = self.database.translate(error)
-                return
-            # One of them spoilt the transaction for all: each on its own then.
+        if not commands:
+            return
+        failure = self._try(commands)
+        for _ in range(RETRIES):
+            if failure is None or not self.database.passing(failure):
+                break
+            failure = self._try(commands)
+        if failure is None:
+            return
+        if len(commands) == 1 or self.database.down(failure):
+            answer = self.database.translate(failure)
             for command in commands:
-                command.error = None
-                self.drain([command])
+                command.result, command.error = None, answer
+            return
+        # One of them spoilt the transaction for all: each on its own then.
+        for command in commands:
+            command.result = command.error = None
+            self.drain([command])
 
-    def _apply(self, commands: list[Command]) -> None:
-        from .engine import Transaction
+    def _try(self, commands: list[Command]) -> Exception | None:
+        """Apply the commands, or none of them and say why; after a loss at the commit nobody knows which."""
+        try:
+            tx = self._begin()
+            self._apply(tx, commands)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear of it
+            self._rollback(error)
+            return error
+        try:
+            self._connection.commit()
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._rollback(error)
+            return self._unknown(error) if self.database.broken(error) else error
+        # From here on it is done, and must not be done again whatever goes wrong.
+        self.commits += 1
+        self.commands += len(commands)
+        try:
+            tx.committed()
+            if tx.touched:
+                for listener in self.database.on_commit:
+                    listener(tx.touched)
+        except Exception:
+            log.exception("what follows a commit failed")
+        return None
+
+    def _unknown(self, error: Exception) -> Unavailable:
+        """Why these commands are not done again: the commit may have been the last thing that worked."""
+        return Unavailable(
+            "The connection to the database was lost while it committed: the change was made or not. "
+            f"Read before you send it again. ({str(error).partition(chr(10))[0]})"
+        )
+
+    def _begin(self) -> Transaction:
+        from .engine import Transaction  # noqa: PLC0415 - it imports this
 
         database = self.database
+        if database.dialect == "sqlite":
+            generation = database.check_file()
+            if generation != self._generation:
+                self._disconnect()
+                self._generation = generation
         if self._connection is None:
             self._connection = database.connect()
-        connection = self._connection
         if database.dialect == "sqlite":
-            connection.execute("BEGIN IMMEDIATE")
-        tx = Transaction(connection, database)
+            self._connection.execute("BEGIN IMMEDIATE")
+        return Transaction(self._connection, database, writing=True)
+
+    def _apply(self, tx: Transaction, commands: list[Command]) -> None:
         batches = [command for command in commands if command.batch is not None]
         if batches:
-            from . import log
+            from . import bulk
 
-            for command, error in zip(batches, log.apply(tx, [c.batch for c in batches]), strict=True):
-                command.error = error
+            for command, outcome in zip(batches, bulk.apply(tx, [c.batch for c in batches]), strict=True):
+                if isinstance(outcome, ModelyardError):
+                    command.error = outcome
+                else:
+                    command.result = outcome
         alone = len(commands) == 1
         for command in commands:
             if command.work is None:
@@ -102,45 +162,53 @@ class Lane:
             if alone:
                 command.result = command.work(tx)
                 continue
-            tx.sql("SAVEPOINT command")
+            waiting = tx.savepoint()
             try:
                 command.result = command.work(tx)
-            except ModelyardError as error:
-                if isinstance(error, Unavailable):
+            except Exception as error:
+                if self.database.spoils(error):
                     raise
-                command.error = error
-                tx.sql("ROLLBACK TO SAVEPOINT command")
-            tx.sql("RELEASE SAVEPOINT command")
-        if tx.touched and database.dialect == "postgresql":
-            from . import changes
+                command.error = self.database.translate(error)
+                tx.roll_back_to(waiting)
+            tx.release()
+        if tx.touched and tx.dialect == "postgresql":
+            from . import changes  # noqa: PLC0415 - likewise
 
             changes.record(tx)
-        connection.commit()
-        self.commits += 1
-        self.commands += len(commands)
-        tx.committed()
-        if tx.touched:
-            for listener in database.on_commit:
-                listener(tx.touched)
 
     def _rollback(self, error: Exception) -> None:
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             return
-        with suppress(Exception):
-            self._connection.rollback()
-        if self.database.broken(error) or self.database.dialect == "sqlite":
-            # A SQLite connection that met a full disk keeps no state worth saving either.
-            if isinstance(error, ModelyardError):
-                return
-            with suppress(Exception):
-                self._connection.close()
-            self._connection = None
+        try:
+            connection.rollback()
+            usable = not self.database.down(error) and not self.database.broken(error)
+        except Exception:  # noqa: BLE001 - then it is of no more use
+            usable = False
+        if not usable:
+            self._disconnect()
 
-    def close(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection is not None:
             with suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+    def queued(self, most: int = MOST_PER_DRAIN) -> list[Command]:
+        """Take what waits, about as much as a drain takes, or everything (0); leaves the mark that ends the queue."""
+        commands: list[Command] = []
+        with suppress(queue.Empty):
+            while not most or len(commands) < most:
+                command = self.queue.get_nowait()
+                if command is None:
+                    self.queue.put(None)
+                    break
+                commands.append(command)
+        return commands
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._disconnect()
 
 
 class Writer:
@@ -153,6 +221,8 @@ class Writer:
         self.lanes = [Lane(database) for _ in range(count)]
         self._waiting: list[Command] = []
         self._scheduled = False
+        self._later = 0
+        self._latecomers = ThreadPoolExecutor(1, thread_name_prefix="modelyard-write")
         self._closed = False
         self._threads: list[threading.Thread] = []
         self._start_lock = threading.Lock()
@@ -169,9 +239,9 @@ class Writer:
 
     # ------------------------------------------------------------------ entrances
 
-    def log(self, batch: Any) -> asyncio.Future[None]:
-        """Queue a `LogBatch` from the running event loop; done when it is durable."""
-        return self._submit(Command(None, batch, None, None), batch.run)
+    def bulk(self, command: Bulk) -> asyncio.Future[Any]:
+        """Queue a command that is data from the running event loop; the future holds its value once it is durable."""
+        return self._submit(Command(None, command, None, None), command.run)
 
     def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
         """Queue a function from the running event loop; the future holds its value once it is durable."""
@@ -183,8 +253,7 @@ class Writer:
         command = Command(work, None, None, None)
         if self.threaded:
             command.future = Future()
-            self._start()
-            self.lanes[0].queue.put(command)
+            self._put(self.lanes[0], command)
             return command.future.result()
         lane = self.lanes[0]
         with lane.lock:
@@ -206,9 +275,9 @@ class Writer:
         future: asyncio.Future[Any] = loop.create_future()
         command.future = future
         if self.threaded:
-            self._start()
-            lane = self.lanes[zlib.crc32(run.encode()) % len(self.lanes)] if run else self.lanes[0]
-            lane.queue.put(command)
+            # A text that is not valid Unicode names no run; any lane will say so.
+            lane = self.lanes[zlib.crc32(run.encode(errors="replace")) % len(self.lanes)] if run else self.lanes[0]
+            self._put(lane, command)
             return future
         self._waiting.append(command)
         if not self._scheduled:
@@ -223,8 +292,13 @@ class Writer:
         self._scheduled = bool(self._waiting)
         if self._scheduled:
             loop.call_soon(self._tick, loop)
-        if not lane.lock.acquire(blocking=False):
-            loop.run_in_executor(self.database.readers, self._drain_later, lane, commands, loop)
+        # What waits for a thread is older; nothing overtakes it.
+        if self._later or not lane.lock.acquire(blocking=False):
+            for command in commands:
+                lane.queue.put(command)
+            if commands:
+                self._later += 1
+                loop.run_in_executor(self._latecomers, self._drain_queue, lane, loop)
             return
         try:
             lane.drain(commands)
@@ -232,58 +306,56 @@ class Writer:
             lane.lock.release()
         _answer(commands)
 
-    def _drain_later(self, lane: Lane, commands: list[Command], loop: asyncio.AbstractEventLoop) -> None:
+    def _drain_queue(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
         with lane.lock:
+            commands = lane.queued()
             lane.drain(commands)
-        loop.call_soon_threadsafe(_answer, commands)
+        loop.call_soon_threadsafe(self._drained, commands)
 
-    def _start(self) -> None:
-        if self._threads:
-            return
+    def _drained(self, commands: list[Command]) -> None:
+        self._later -= 1
+        _answer(commands)
+
+    def _put(self, lane: Lane, command: Command) -> None:
+        """Queue for the lane's thread; never behind the mark that ends it."""
         with self._start_lock:
-            if self._threads:
-                return
-            self._threads = [
-                threading.Thread(target=self._serve, args=(lane,), name="modelyard-write", daemon=True)
-                for lane in self.lanes
-            ]
-            for thread in self._threads:
-                thread.start()
+            self._check_open()
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._serve, args=(lane,), name="modelyard-write", daemon=True)
+                    for lane in self.lanes
+                ]
+                for thread in self._threads:
+                    thread.start()
+            lane.queue.put(command)
 
     def _serve(self, lane: Lane) -> None:
-        stopping = False
-        while not stopping:
-            commands: list[Command] = []
+        while True:
             command = lane.queue.get()
-            while True:
-                if command is None:
-                    stopping = True
-                else:
-                    commands.append(command)
-                if len(commands) >= MOST_PER_DRAIN:
-                    break
-                try:
-                    command = lane.queue.get_nowait()
-                except queue.Empty:
-                    break
-            if commands:
-                with lane.lock:
-                    lane.drain(commands)
-                _deliver(commands)
+            if command is None:
+                return
+            commands = [command, *lane.queued()]
+            with lane.lock:
+                lane.drain(commands)
+            _deliver(commands)
 
     def close(self) -> None:
         """Refuse new commands, finish the queued ones, close the connections."""
-        self._closed = True
-        for lane, thread in zip(self.lanes, self._threads, strict=False):
-            lane.queue.put(None)
+        with self._start_lock:
+            self._closed = True
+            for lane, _ in zip(self.lanes, self._threads, strict=False):
+                lane.queue.put(None)
+        for thread in self._threads:
             thread.join()
-        if self._waiting:
-            commands, self._waiting = self._waiting, []
-            with self.lanes[0].lock:
-                self.lanes[0].drain(commands)
-            _answer(commands)
         for lane in self.lanes:
-            lane.close()
+            with lane.lock:
+                if not self.threaded:
+                    commands = [*lane.queued(most=0), *self._waiting]
+                    self._waiting = []
+                    lane.drain(commands)
+                    _deliver(commands)
+                lane.close()
+        self._latecomers.shutdown()
 
 
 def _answer(commands: list[Command]) -> None:

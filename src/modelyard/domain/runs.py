@@ -6,9 +6,18 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from . import run_names
+from .errors import InvalidArgument
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .experiments import Lifecycle
     from .metrics import LatestMetric
+
+
+NAME_TAG = "mlflow.runName"
+"""The tag that mirrors a run's name."""
 
 
 class RunStatus(enum.StrEnum):
@@ -88,6 +97,67 @@ class Run:
     tags: list[tuple[str, str]] = field(default_factory=list)
     datasets: list[DatasetInput] = field(default_factory=list)
     models: list[ModelLink] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be started; many at once share a handful of statements.
+
+    Attributes:
+        run: its 32-hex id.
+        tags: with `mlflow.runName` among them.
+    """
+
+    run: str
+    experiment_id: int
+    name: str
+    start_ms: int
+    user_id: str
+    created_by: str
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """A change of a run's status, end time or name; None and an empty name leave what is there."""
+
+    run: str
+    status: RunStatus | None = None
+    end_ms: int | None = None
+    name: str = ""
+
+
+def plan(  # noqa: PLR0913 - what a run is made of
+    experiment_id: int,
+    *,
+    name: str,
+    start_ms: int,
+    user_id: str,
+    created_by: str,
+    tags: Sequence[tuple[str, str]] = (),
+    uuid: str,
+) -> NewRun:
+    """A new run from what its caller said: name and name tag agree, and both are made up if need be.
+
+    Args:
+        uuid: 32 random hex digits, its id.
+
+    Raises:
+        InvalidArgument: name and name tag differ.
+    """
+    given = dict(tags)
+    tagged = given.get(NAME_TAG, "")
+    if name and tagged and name != tagged:
+        raise InvalidArgument(
+            "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
+            f"(run_name='{name}', mlflow.runName='{tagged}')."
+        )
+    if not tagged:
+        given.pop(NAME_TAG, None)
+        given[NAME_TAG] = name or run_names.make(int(uuid, 16))
+    return NewRun(
+        uuid, experiment_id, given[NAME_TAG], start_ms, user_id, created_by, tuple(given.items())
+    )
 
 
 def artifact_uri(location: str, folder: str) -> str:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import uuid as uuids
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelyard.db import experiments as db_experiments
 from modelyard.db import runs as db
-from modelyard.domain import run_names
-from modelyard.domain.errors import InvalidArgument, InvalidState, NotFound
-from modelyard.domain.runs import Run, RunStatus, artifact_uri
+from modelyard.domain.errors import ModelyardError, NotFound
 
 from .clock import now_ms
 
@@ -22,91 +17,34 @@ if TYPE_CHECKING:
     from modelyard.db.documents import Documents
     from modelyard.db.engine import Transaction
     from modelyard.domain.experiments import View
-    from modelyard.domain.principals import Principal
+    from modelyard.domain.runs import NewRun, Run, RunChange
     from modelyard.domain.search import Node, OrderKey
 
-NAME_TAG = "mlflow.runName"
 
-
-def create(  # noqa: PLR0913 - what a run is made of
-    tx: Transaction,
-    principal: Principal,
-    experiment_id: int,
-    *,
-    name: str = "",
-    start_ms: int = 0,
-    user_id: str = "",
-    tags: Sequence[tuple[str, str]] = (),
-    uuid: str = "",
-) -> Run:
-    """Start a run.
-
-    Args:
-        name: empty: the tag `mlflow.runName`, or a made-up one.
-        start_ms: ms since the epoch.
-        uuid: 32 hex digits; empty: a new one.
+def create(tx: Transaction, new: NewRun) -> Run:
+    """Start a run (see `domain.runs.plan`).
 
     Raises:
         NotFound: no such experiment.
         InvalidState: the experiment is in the trash.
-        InvalidArgument: name and name tag differ.
     """
-    experiment = db_experiments.place(tx, experiment_id)
-    if experiment is None:
-        raise NotFound(f"No Experiment with id={experiment_id} exists")
-    location, lifecycle = experiment
-    if lifecycle != "active":
-        raise InvalidState(f"The experiment {experiment_id} must be in the 'active' state. Current state is deleted.")
-    named = dict(tags).get(NAME_TAG, "")
-    if name and named and name != named:
-        raise InvalidArgument(
-            "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "
-            f"(run_name='{name}', mlflow.runName='{named}')."
-        )
-    name = name or named or run_names.make(secrets.randbits(32))
-    all_tags = list(dict(tags).items())
-    if not named:
-        all_tags = [(key, value) for key, value in all_tags if key != NAME_TAG] + [(NAME_TAG, name)]
-    uuid = uuid or uuids.uuid4().hex
-    uri = artifact_uri(location, uuid)
-    number = db.create(
-        tx,
-        uuid=uuid,
-        experiment_id=experiment_id,
-        name=name,
-        status=RunStatus.RUNNING,
-        start_ms=start_ms,
-        user_id=user_id,
-        uri=uri,
-        by=principal.name,
-        tags=all_tags,
-    )
-    return Run(
-        number, uuid, experiment_id, name, RunStatus.RUNNING, start_ms, None, "active", user_id, uri, 1, tags=all_tags
-    )
+    return _value(db.create(tx, [new])[0])
 
 
-def update(
-    tx: Transaction, uuid: str, *, status: RunStatus | None = None, end_ms: int | None = None, name: str = ""
-) -> Run:
-    """Change status, end time or name; what is not given stays. The run without its data.
+def update(tx: Transaction, change: RunChange) -> Run:
+    """Change status, end time or name. The run without its data.
 
     Raises:
         NotFound: no such run.
         InvalidState: it is in the trash.
     """
-    found = db.touch_info(tx, uuid)
-    changed = replace(
-        found,
-        status=status or found.status,
-        end_ms=end_ms if end_ms is not None else found.end_ms,
-        name=name or found.name,
-    )
-    if changed != found:
-        db.update_info(tx, changed)
-    if name and name != found.name:
-        db.set_tag(tx, found.id, NAME_TAG, name)
-    return changed
+    return _value(db.change(tx, [change])[0])
+
+
+def _value(outcome: Run | ModelyardError) -> Run:
+    if isinstance(outcome, ModelyardError):
+        raise outcome
+    return outcome
 
 
 def get(tx: Transaction, uuid: str) -> Run:

@@ -174,7 +174,7 @@ async def log_metric(call: Call) -> bytes:
         metric = _slow_metric(body)
     run = metric.run_id
     points, of_models = _points(run, (metric,), numbered=False)
-    await call.state.database.writer.log(LogBatch(run, points, model_metrics=of_models))
+    await call.state.database.writer.bulk(LogBatch(run, points, model_metrics=of_models))
     return DONE
 
 
@@ -193,7 +193,7 @@ async def log_batch(call: Call) -> bytes:
     tags = [(pair.key, _checked(validation.check_tag, pair, "tags", at)) for at, pair in enumerate(batch.tags)]
     validation.check_batch(len(batch.metrics), len(params), len(tags))
     validation.check_distinct_params([key for key, _ in params])
-    await call.state.database.writer.log(LogBatch(run, points, params, tags, of_models))
+    await call.state.database.writer.bulk(LogBatch(run, points, params, tags, of_models))
     return DONE
 
 
@@ -207,12 +207,12 @@ def _checked(check: Any, pair: _Pair, kind: str, index: int) -> str:
 async def log_parameter(call: Call, fields: Fields) -> bytes:
     run, key = run_id(fields), fields.text("key", required=True)
     value = validation.check_param(key, fields.text("value"))
-    await call.state.database.writer.log(LogBatch(run, params=[(key, value)]))
+    await call.state.database.writer.bulk(LogBatch(run, params=[(key, value)]))
     return DONE
 
 
 async def set_tag(call: Call, fields: Fields) -> bytes:
     run, key = run_id(fields), fields.text("key", required=True)
     value = validation.check_tag(key, fields.text("value"))
-    await call.state.database.writer.log(LogBatch(run, tags=[(key, value)]))
+    await call.state.database.writer.bulk(LogBatch(run, tags=[(key, value)]))
     return DONE

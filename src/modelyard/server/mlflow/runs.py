@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import msgspec
 
 from modelyard.db import documents
 from modelyard.domain.errors import InvalidArgument
-from modelyard.domain.runs import RunStatus
+from modelyard.domain.runs import RunChange, RunStatus, plan
 from modelyard.domain.search import parse_filter, parse_order_by
 from modelyard.services import runs
 
@@ -133,15 +134,16 @@ async def create(call: Call, fields: Fields) -> Any:
         raise InvalidArgument(
             f"Invalid experiment ID '{text}'. Experiment ID must be a valid integer."
         ) from None
-    run = await call.write(
-        runs.create,
-        call.principal,
+    new = plan(
         experiment,
         name=fields.text("run_name"),
         start_ms=fields.integer("start_time", 0),
         user_id=fields.text("user_id"),
+        created_by=call.principal.name,
         tags=fields.pairs("tags"),
+        uuid=uuid4().hex,
     )
+    run: Run = await call.state.database.writer.bulk(new)
     value = message(run)
     del value["outputs"]
     return {"run": value}
@@ -153,13 +155,8 @@ async def get(call: Call, fields: Fields) -> Any:
 
 
 async def update(call: Call, fields: Fields) -> Any:
-    run = await call.write(
-        runs.update,
-        run_id(fields),
-        status=_status(fields),
-        end_ms=fields.integer("end_time"),
-        name=fields.text("run_name"),
-    )
+    change = RunChange(run_id(fields), _status(fields), fields.integer("end_time"), fields.text("run_name"))
+    run: Run = await call.state.database.writer.bulk(change)
     return {"run_info": info(run)}
 
 
