@@ -61,11 +61,20 @@ def summaries(tx: Transaction, experiments: Sequence[int]) -> list[tuple[int, st
     Raises:
         InvalidArgument: none or more than 20 experiments are asked for.
     """
-    if not experiments:
+    check_experiments(len(experiments))
+    return db.summaries(tx, experiments, MOST_SUMMARIES)
+
+
+def check_experiments(count: int) -> None:
+    """Refuse a search for datasets in none or too many experiments.
+
+    Raises:
+        InvalidArgument: none or more than 20 are asked for.
+    """
+    if not count:
         raise InvalidArgument("SearchDatasets request must specify at least one experiment_id.")
-    if len(experiments) > MOST_EXPERIMENTS:
+    if count > MOST_EXPERIMENTS:
         raise InvalidArgument(
             f"SearchDatasets request cannot specify more than {MOST_EXPERIMENTS} experiment_ids. "
-            f"Received {len(experiments)} experiment_ids."
+            f"Received {count} experiment_ids."
         )
-    return db.summaries(tx, experiments, MOST_SUMMARIES)

@@ -42,7 +42,10 @@ async def log_inputs(call: Call, fields: Fields) -> Any:
 
 async def search(call: Call, fields: Fields) -> Any:
     """For the browser: which datasets the runs of some experiments read."""
-    found = await call.scan(datasets.summaries, numbers_of(fields.texts("experiment_ids")))
+    ids = fields.texts("experiment_ids")
+    datasets.check_experiments(len(ids))
+    numbers = numbers_of(ids)
+    found = await call.scan(datasets.summaries, numbers) if numbers else []
     if not found:
         return {}
     summaries = []
