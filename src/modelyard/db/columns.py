@@ -92,7 +92,7 @@ class ColumnStore:
             self._mark, self._looked = mark, now
             self._stale(touched)
 
-    def search(  # noqa: PLR0913 - a search has these parts
+    def search(
         self,
         tx: Transaction,
         experiments: Sequence[int],
@@ -105,10 +105,13 @@ class ColumnStore:
         """Runs that match, in order: one page of them. Call it before anything else in its transaction.
 
         Args:
+            tx: the transaction.
             experiments: ids; unknown ones hold no runs.
             node: a checked filter for runs.
             order: keys; ties are broken by start time (newest first), then run id.
-            limit, offset: the page.
+            view: active runs, those in the trash, or both.
+            limit: how many runs at most.
+            offset: how many to skip.
         """
         self._catch_up(tx)
         tables = [self._table(number) for number in sorted(set(experiments))]
@@ -131,7 +134,7 @@ class ColumnStore:
         self._trim()
         return Found(ids[offset:wanted].tolist(), total)
 
-    def page(  # noqa: PLR0913 - a search has these parts
+    def page(
         self,
         tx: Transaction,
         experiments: Sequence[int],
@@ -144,7 +147,11 @@ class ColumnStore:
         """Like `search`, but a page begins behind a mark: what is added or removed meanwhile moves nothing.
 
         Args:
-            experiments, node, order, view: as for `search`.
+            tx: the transaction.
+            experiments: as for `search`.
+            node: likewise.
+            order: likewise.
+            view: likewise.
             limit: how many runs at most; 0 only counts.
             after: the mark that the page before ended with.
 

@@ -1,7 +1,7 @@
 """Where a page of a run search ended, and which rows come after that place.
 
-A mark holds the values of the last row, not its number, so it stays right while runs are added or removed: a run that is
-there throughout stands on exactly one page.
+A mark holds the values of the last row, not its number, so it stays right while runs are added or removed: a run that
+is there throughout stands on exactly one page.
 """
 
 from __future__ import annotations

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.artifacts.places import Places
+from modelyard.db import trash
 from modelyard.db.checkpoint import Checkpointer
 from modelyard.db.columns import ColumnStore
 from modelyard.db.documents import Documents
 from modelyard.db.engine import Database
 from modelyard.db.metrics import History
 from modelyard.db.schema import prepare
+from modelyard.domain.errors import ModelyardError
 from modelyard.services.compaction import Compactor
 
+from .answers import respond
 from .health import PLAIN
 from .metrics import Metrics
-from .mlflow.edge import Edge, respond
+from .mlflow.edge import Edge
 from .mlflow.routes import ROUTES
 from .mlflow.runs import render
 from .state import State
@@ -43,6 +47,7 @@ class App:
         self.metrics = metrics
         self.mlflow = Edge(state, ROUTES)
         self._checkpointer = Checkpointer(state.database)
+        self._noted = state.database.read(trash.last_note)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's start and stop."""
@@ -80,6 +85,17 @@ class App:
     def tick(self) -> None:
         """What is due about once a second; on the event loop, so it must be short."""
         self.metrics.observe(self.state.database)
+        if self.state.database.dialect == "sqlite":
+            with suppress(ModelyardError):  # whoever asks next is told
+                self._learn()
+
+    def _learn(self) -> None:
+        """Learn which runs another process erased (`modelyard gc`)."""
+        database = self.state.database
+        self._noted, touched = database.read(trash.notes, self._noted)
+        if touched:
+            for listener in database.on_commit:
+                listener(touched)
 
     def close(self) -> None:
         """Commit what is queued and let go of the database."""

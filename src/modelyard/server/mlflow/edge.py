@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotSupported
+from modelyard.server.answers import pattern, respond
 from modelyard.server.call import Call
 
 from . import errors, protojson
@@ -62,7 +63,7 @@ class Edge:
             for prefix in route.prefixes:
                 path = prefix + route.path
                 if "{" in path:
-                    self._patterns.append((re.compile(_pattern(path)), route.method, route))
+                    self._patterns.append((re.compile(pattern(path)), route.method, route))
                 else:
                     self._exact[route.method, path] = route
                     self._methods.setdefault(path, set()).add(route.method)
@@ -72,14 +73,14 @@ class Edge:
         route = self._exact.get((method, path))
         if route is not None:
             return route, {}
-        for pattern, its_method, route in self._patterns:
-            if its_method == method and (found := pattern.fullmatch(path)):
+        for regex, its_method, route in self._patterns:
+            if its_method == method and (found := regex.fullmatch(path)):
                 return route, found.groupdict()
         return None
 
     def knows(self, path: str) -> bool:
         """Whether the path exists with any method."""
-        return path in self._methods or any(pattern.fullmatch(path) for pattern, _, _ in self._patterns)
+        return path in self._methods or any(regex.fullmatch(path) for regex, _, _ in self._patterns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method: str = scope["method"]
@@ -136,20 +137,3 @@ async def json_body(call: Call) -> bytes:
             f"the request says {kind.decode('latin-1') or 'nothing'!r}."
         )
     return body
-
-
-async def respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send a whole answer."""
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _pattern(path: str) -> str:
-    parts = re.split(r"(\{\w+\*?\})", path)
-    return "".join(
-        (f"(?P<{part[1:-2]}>.*)" if part.endswith("*}") else f"(?P<{part[1:-1]}>[^/]+)")
-        if part.startswith("{")
-        else re.escape(part)
-        for part in parts
-    )

@@ -1,0 +1,75 @@
+"""Experiments as messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
+
+from .message import Answer, Count, Cursor, Filter, Limit, NextCursor, OrderBy, Request, TagChanges, Tags, Total, View
+
+if TYPE_CHECKING:
+    from modelyard.domain import experiments as domain
+
+
+class NewExperiment(Request):
+    """An experiment to make."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500, description="Unique, also among those in the trash.")]
+    artifact_location: Annotated[
+        str, Meta(max_length=2048, description="URI for its artifacts; empty: the server's own place.")
+    ] = ""
+    tags: Tags = {}
+
+
+class ExperimentChange(Request):
+    """What is to change about an experiment; what is left out stays."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    tags: TagChanges = {}
+
+
+class ExperimentSearch(Request):
+    """Which experiments, and in which order."""
+
+    filter: Filter = ""
+    order_by: OrderBy = []
+    view: View = "active"
+    limit: Limit = 100
+    cursor: Cursor = ""
+    count: Count = False
+
+
+class Experiment(Answer):
+    """A named set of runs."""
+
+    id: int
+    name: str
+    artifact_location: Annotated[str, Meta(description="URI below which its runs keep artifacts.")]
+    lifecycle: Annotated[str, Meta(description="`active`, or `deleted` while it is in the trash.")]
+    created_ms: int
+    updated_ms: int
+    deleted_ms: int | None
+    tags: dict[str, str]
+
+
+class ExperimentPage(Answer):
+    """Some of the experiments that match."""
+
+    experiments: list[Experiment]
+    next_cursor: NextCursor
+    total: Total
+
+
+def experiment(of: domain.Experiment) -> Experiment:
+    """The message that describes an experiment."""
+    return Experiment(
+        id=of.id,
+        name=of.name,
+        artifact_location=of.artifact_location,
+        lifecycle=of.lifecycle,
+        created_ms=of.created_ms,
+        updated_ms=of.updated_ms,
+        deleted_ms=of.deleted_ms,
+        tags=of.tags,
+    )
