@@ -274,6 +274,12 @@ def _update(tx: Transaction, rows: list[dict[str, object]]) -> None:
     )
 
 
+def get_tag(tx: Transaction, number: int, key: str) -> str | None:
+    """A tag's value, None if it is not set."""
+    row = tx.row(_GET_TAG, run=number, key=tx.keys.find(tx, [key]).get(key, 0))
+    return None if row is None else str(row[0])
+
+
 def set_tag(tx: Transaction, number: int, key: str, value: str) -> None:
     """Add or replace a tag."""
     _put_tags(tx, [(number, key, value)])

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import InvalidArgument
-from modelyard.services import logged_models, runs
+from modelyard.domain.validation import check_version_number
+from modelyard.services import logged_models, runs, versions
 
 from .artifacts import list_below, receive_into, send_below
 from .protojson import from_query
@@ -57,6 +58,15 @@ async def send_of_run(call: Call) -> Any:
     path = contained(fields.text("path", required=True))
     run = fields.text("run_id") or fields.text("run_uuid") or fields.text("run_id", required=True)
     await send_below(call, _place(call, await _of_run(call, run)), path)
+
+
+async def send_of_version(call: Call) -> Any:
+    """GET `/model-versions/get-artifact`."""
+    fields = from_query(call.scope["query_string"])
+    path = contained(fields.text("path", required=True))
+    name, version = fields.text("name", required=True), fields.text("version", required=True)
+    uri = await call.read(versions.download_uri, name, check_version_number(version))
+    await send_below(call, _place(call, uri), path)
 
 
 async def send_of_model(call: Call) -> Any:

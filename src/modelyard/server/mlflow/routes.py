@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import artifacts, datasets, experiments, files, log, logged_models, metrics, models, runs, versions
+from . import artifacts, datasets, experiments, files, graphql, log, logged_models, metrics, models, runs, versions
 from .edge import Route
 from .not_served import NOT_SERVED, ROOT
 
@@ -65,6 +65,7 @@ FILES = [
     Route("POST", "mlflow/artifacts/presigned-download-url", files.sign_download),
     Route("POST", "mlflow/upload-artifact", files.upload_to_run, raw=True, prefixes=AJAX),
     Route("GET", "get-artifact", files.send_of_run, raw=True, prefixes=ROOT),
+    Route("GET", "model-versions/get-artifact", files.send_of_version, raw=True, prefixes=ROOT),
 ]
 
 MODELS = [
@@ -92,4 +93,7 @@ MODELS = [
     Route("GET", "mlflow/model-versions/get-download-uri", versions.download_uri),
 ]
 
-ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *MODELS, *artifacts.ROUTES, *LINKS, *LOGGED_MODELS, *FILES, *NOT_SERVED]
+# What MLflow's browser interface asks for besides.
+BROWSER = [Route(method, "graphql", graphql.answer, prefixes=ROOT) for method in ("GET", "POST")]
+
+ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *MODELS, *artifacts.ROUTES, *LINKS, *LOGGED_MODELS, *FILES, *BROWSER, *NOT_SERVED]
