@@ -19,6 +19,9 @@ class Entry(NamedTuple):
 
 COMMANDS: Final[dict[str, Entry]] = {
     "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),
+    "db": Entry("modelyard.cli.db", "Look after the database: upgrade, check, backup."),
+    "gc": Entry("modelyard.cli.gc", "Empty the trash: delete for good what was deleted long ago."),
+    "doctor": Entry("modelyard.cli.doctor", "Try out everything that a server needs."),
 }
 """Name of a command → its module, which has it as `command`."""
 
