@@ -10,6 +10,7 @@ from typing import Final
 
 EXTRAS: Final = {
     "alembic": "server",
+    "graphql": "server",
     "httptools": "server",
     "numpy": "server",
     "obstore": "server",

@@ -96,4 +96,14 @@ MODELS = [
 # What MLflow's browser interface asks for besides.
 BROWSER = [Route(method, "graphql", graphql.answer, prefixes=ROOT) for method in ("GET", "POST")]
 
-ROUTES: list[Route] = [*EXPERIMENTS, *RUNS, *MODELS, *artifacts.ROUTES, *LINKS, *LOGGED_MODELS, *FILES, *BROWSER, *NOT_SERVED]
+ROUTES: list[Route] = [
+    *EXPERIMENTS,
+    *RUNS,
+    *MODELS,
+    *artifacts.ROUTES,
+    *LINKS,
+    *LOGGED_MODELS,
+    *FILES,
+    *BROWSER,
+    *NOT_SERVED,
+]
