@@ -73,6 +73,7 @@ class ColumnStore:
         self._looked = 0.0
         if database.dialect == "sqlite":
             database.on_commit.append(self._stale)
+        database.on_replaced.append(self._tables.clear)
 
     def _stale(self, touched: dict[int, set[int]]) -> None:
         for experiment, runs in touched.items():
@@ -119,8 +120,8 @@ class ColumnStore:
         total, ids = 0, np.zeros(0, np.int64)
         with ExitStack() as locks:
             parts = []
+            _hold(tables, locks)
             for table in tables:
-                locks.enter_context(table.lock)
                 table.refresh(tx)
                 rows = np.flatnonzero(mask_of(table, tx, node, view))
                 total += len(rows)
@@ -167,8 +168,9 @@ class ColumnStore:
         # All locks are held until the mark is made, so that it says what the sorting saw; always taken in one order.
         with ExitStack() as locks:
             parts = []
-            for table in [self._table(number) for number in sorted(set(experiments))]:
-                locks.enter_context(table.lock)
+            tables = [self._table(number) for number in sorted(set(experiments))]
+            _hold(tables, locks)
+            for table in tables:
                 table.refresh(tx)
                 rows = np.flatnonzero(mask_of(table, tx, node, view))
                 total += len(rows)
@@ -202,3 +204,14 @@ class ColumnStore:
             while cells > MOST_CELLS and len(self._tables) > 1:
                 _, dropped = self._tables.popitem(last=False)
                 cells -= dropped.cells
+
+
+def _hold(tables: Sequence[RunTable], locks: ExitStack) -> None:
+    """Lock the tables, in their one order, and let each take what is stale now.
+
+    With SQLite the transaction sees one state, that of its first statement. What becomes stale after that must stay
+    stale for the next search, so all tables take before any of them reads.
+    """
+    for table in tables:
+        locks.enter_context(table.lock)
+        table.take()

@@ -72,6 +72,12 @@ class Documents:
             self._keep([(number, revs[number], found[number]) for number in absent if number in found])
         return [found[number] for number in ids if number in found], to_save
 
+    def forget(self) -> None:
+        """Begin anew, because the database is another one."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
     def _keep(self, entries: list[tuple[int, int, bytes]]) -> None:
         with self._lock:
             for number, rev, body in entries:

@@ -1,6 +1,6 @@
 """Applies many `LogBatch`es at once: the path that every metric, param and tag takes.
 
-A handful of statements serves all runs of a drain. Everything that can be refused is found before anything of that batch
+A handful of statements serves all runs of a drain. Whatever can be refused is found before anything of that batch
 is written, so a refused batch leaves nothing behind and costs the others nothing.
 """
 

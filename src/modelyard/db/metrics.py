@@ -59,7 +59,9 @@ _INSERT_CHUNK = Statement(
 _PENDING = Statement(
     select(metric_fresh.c.run_id, func.count(), func.max(metric_fresh.c.id)).group_by(metric_fresh.c.run_id)
 )
-_DROP_FRESH = Statement(delete(metric_fresh).where(metric_fresh.c.run_id == _run, metric_fresh.c.id <= bindparam("last")))
+_DROP_FRESH = Statement(
+    delete(metric_fresh).where(metric_fresh.c.run_id == _run, metric_fresh.c.id <= bindparam("last"))
+)
 _DROP_CHUNKS = Statement(delete(metric_chunk).where(metric_chunk.c.id.in_(bindparam("ids", expanding=True))))
 
 
@@ -87,6 +89,12 @@ class History:
         self._keep((number, key), rev, points)
         return points
 
+    def forget(self) -> None:
+        """Begin anew, because the database is another one."""
+        with self._lock:
+            self._kept.clear()
+            self._points = 0
+
     def _keep(self, at: tuple[int, str], rev: int, points: Points) -> None:
         with self._lock:
             old = self._kept.pop(at, None)
@@ -104,6 +112,9 @@ class History:
 def _read(tx: Transaction, number: int, key_id: int) -> Points:
     parts: list[Points] = []
     own: list[bytes] = []
+    # Before the chunks: on PostgreSQL each statement sees its own state, and a compaction between the two then makes
+    # points appear twice, which `merge` mends, where the other order would lose them.
+    fresh = [body for _, body in tx.rows(_FRESH, run=number)]
     for chunk_key, body in tx.rows(_CHUNKS, run=number, keys=[MIXED, key_id]):
         if chunk_key == MIXED:
             mixed = chunks.decode_mixed_chunk(body).get(key_id)
@@ -113,7 +124,6 @@ def _read(tx: Transaction, number: int, key_id: int) -> Points:
             own.append(body)
     if own:
         parts.append(chunks.decode_chunks(own))
-    fresh = [body for _, body in tx.rows(_FRESH, run=number)]
     if fresh:
         parts.append(series.points_of(fresh, key_id))
     return series.merge(parts) if parts else series.empty()

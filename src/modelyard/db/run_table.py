@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .engine import Row, Transaction
 
 MISSING, NUMBER, NAN = 0, 1, 2
+MOST_OLD_TEXTS = 1000
 
 _experiment = run.c.experiment_id == bindparam("experiment")
 _some = run.c.id.in_(bindparam("ids", expanding=True))
@@ -43,7 +44,9 @@ _key = bindparam("key")
 _TEXTS = {
     kind: (
         Statement(
-            select(table.c.run_id, table.c.value).join(run, run.c.id == table.c.run_id).where(_experiment, table.c.key_id == _key)
+            select(table.c.run_id, table.c.value)
+            .join(run, run.c.id == table.c.run_id)
+            .where(_experiment, table.c.key_id == _key)
         ),
         Statement(
             select(table.c.run_id, table.c.value).where(
@@ -168,6 +171,7 @@ class RunTable:
         self._row: dict[int, int] = {}
         self._columns: dict[tuple[str, str, str], Column] = {}
         self._stale: set[int] = set()
+        self._due: set[int] = set()
         self._stale_lock = threading.Lock()
         self._loaded = False
 
@@ -181,19 +185,20 @@ class RunTable:
         with self._stale_lock:
             self._stale.update(runs)
 
-    def refresh(self, tx: Transaction) -> None:
-        """Bring every loaded column up to date. The lock is held."""
+    def take(self) -> None:
+        """Note what is stale now, for the refresh that follows in a transaction that has not read yet."""
         with self._stale_lock:
-            stale, self._stale = self._stale, set()
-        try:
-            if not self._loaded:
-                self._add(tx.rows(_ALL_RUNS, experiment=self.experiment))
-                self._loaded = True
-            elif stale:
-                self._reread(tx, sorted(stale))
-        except BaseException:
-            self.mark(stale)
-            raise
+            self._due |= self._stale
+            self._stale = set()
+
+    def refresh(self, tx: Transaction) -> None:
+        """Bring every loaded column up to date, but for what became stale since `take`. The lock is held."""
+        if not self._loaded:
+            self._add(tx.rows(_ALL_RUNS, experiment=self.experiment))
+            self._loaded = True
+        elif self._due:
+            self._reread(tx, sorted(self._due))
+        self._due = set()
 
     def _add(self, rows: list[Row]) -> None:
         first, self.n = self.n, self.n + len(rows)
@@ -232,6 +237,10 @@ class RunTable:
         for (kind, key, aggregate), column in self._columns.items():
             column.clear(places)
             self._fill(tx, column, kind, key, aggregate, ids)
+        # A text that every run keeps changing leaves its old values behind; such a column is loaded anew.
+        for name, column in list(self._columns.items()):
+            if isinstance(column, TextColumn) and len(column.texts) > 2 * self.n + MOST_OLD_TEXTS:
+                del self._columns[name]
 
     def column(self, tx: Transaction, kind: str, key: str, aggregate: str = "latest") -> Column | None:
         """A column by kind (`attribute`, `metric`, `param`, `tag`) and key; None if no run ever had the key."""

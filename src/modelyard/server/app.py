@@ -123,13 +123,15 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     database = Database(settings.database_url, full_sync=settings.full_sync)
     places = Places(settings.artifact_root)
     run_documents = Documents(render)
+    history = History()
+    database.on_replaced += [run_documents.forget, history.forget]
     state = State(
         settings=settings,
         database=database,
         columns=ColumnStore(database),
         run_documents=run_documents,
         compactor=Compactor(database, run_documents),
-        history=History(),
+        history=history,
         artifacts=places,
     )
     try:
