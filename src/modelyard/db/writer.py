@@ -21,7 +21,7 @@ import queue
 import threading
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import ModelyardError, Unavailable
@@ -100,17 +100,16 @@ class Lane:
 
     def _try(self, commands: list[Command]) -> Exception | None:
         """Apply the commands, or none of them and say why; after a loss at the commit nobody knows which."""
+        sent = False
         try:
             tx = self._begin()
-            self._apply(tx, commands)
+            with self._pipeline(commands):
+                self._apply(tx, commands)
+                sent = True
+                self._connection.commit()
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear of it
             self._rollback(error)
-            return error
-        try:
-            self._connection.commit()
-        except Exception as error:  # noqa: BLE001 - likewise
-            self._rollback(error)
-            return self._unknown(error) if self.database.broken(error) else error
+            return self._unknown(error) if sent and self.database.broken(error) else error
         # From here on it is done, and must not be done again whatever goes wrong.
         self.commits += 1
         self.commands += len(commands)
@@ -144,6 +143,16 @@ class Lane:
         if database.dialect == "sqlite":
             self._connection.execute("BEGIN IMMEDIATE")
         return Transaction(self._connection, database, writing=True)
+
+    def _pipeline(self, commands: list[Command]) -> AbstractContextManager[object]:
+        """PostgreSQL: send statements without waiting for each answer, the COMMIT with the last of them.
+
+        Not where functions run: an error must be met by the function that caused it.
+        """
+        if self.database.dialect == "sqlite" or any(command.work is not None for command in commands):
+            return nullcontext()
+        pipeline: AbstractContextManager[object] = self._connection.pipeline()
+        return pipeline
 
     def _apply(self, tx: Transaction, commands: list[Command]) -> None:
         batches = [command for command in commands if command.batch is not None]
