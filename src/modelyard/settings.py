@@ -36,7 +36,7 @@ class Settings:
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.")
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")
-    full_sync: bool = _setting(False, "SQLite: wait for the disk at each commit, so that a power cut loses nothing.")
+    full_sync: bool = _setting(False, "Wait for the disk at each SQLite commit and upload: a power cut loses nothing.")
     log_format: str = _setting("text", "`text` or `json`.")
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`; requests are logged at debug.")
     max_body_bytes: int = _setting(64 * 2**20, "Largest JSON body accepted, in bytes.")

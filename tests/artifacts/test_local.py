@@ -329,3 +329,21 @@ def test_a_directory_without_permission_is_unavailable(store, root):
             run(store.write("new", pieces(b"1")))
     finally:
         root.chmod(0o700)
+
+
+def test_a_folder_may_be_deleted_while_the_store_tidies_up(store):
+    async def scenario():
+        for turn in range(20):
+            for name in range(10):
+                await store.write(f"run/{turn}/{name}", pieces(b"1"))
+            await asyncio.gather(store.delete(f"run/{turn}"), *(store.ready() for _ in range(4)))
+        assert list(await store.list("run")) == []
+
+    run(scenario())
+
+
+def test_an_upload_that_waits_for_the_disk(tmp_path):
+    store = store_for(str(tmp_path / "a"), {"sync": "full"})
+    for size in (5, 3_000_000):
+        run(store.write(f"run/{size}", pieces(content(size))))
+        assert run(read(store, f"run/{size}")) == content(size)

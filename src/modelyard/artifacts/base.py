@@ -207,7 +207,8 @@ def store_for(uri: str, options: Mapping[str, str] | None = None) -> ArtifactSto
         uri: a directory (absolute or relative path, or `file:`), `s3://bucket/prefix`, `gs://bucket/prefix`,
             or Azure (`az://container/prefix`, `abfss://container@account.dfs.core.windows.net/prefix`, `wasbs:` alike).
         options: settings for an object store by their usual names (`endpoint`, `region`, `access_key_id`, ...); what is
-            not named is taken from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
+            not named is taken from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`). `sync` = "full" makes an upload
+            to a directory wait for the disk.
 
     Raises:
         InvalidArgument: for a scheme that is not in `STORES`.

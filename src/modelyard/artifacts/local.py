@@ -11,10 +11,10 @@ import os
 import secrets
 import shutil
 import stat as stat_bits
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from modelyard.artifacts.base import (
@@ -28,7 +28,9 @@ from modelyard.artifacts.base import (
     Written,
 )
 from modelyard.artifacts.incoming import TRASH, Incoming, entity_tag, recorded_digest, sweep
+from modelyard.artifacts.outgoing import Outgoing
 from modelyard.artifacts.paths import RESERVED
+from modelyard.artifacts.threads import POOL, in_thread
 from modelyard.domain.errors import (
     InvalidArgument,
     ModelyardError,
@@ -38,15 +40,10 @@ from modelyard.domain.errors import (
     Unavailable,
 )
 
-_T = TypeVar("_T")
 _Entries = list[Entry]  # the class below has a method called list
 
-_READ: Final = 512 * 1024
 _BATCH: Final = 1024 * 1024
 _INLINE: Final = 64 * 1024
-
-# Named, so that a thread dump says what they do; started only when needed, shared by all local stores.
-_POOL: Final = ThreadPoolExecutor(8, thread_name_prefix="artifacts")
 
 _FD: Final = "/proc/self/fd" if Path("/proc/self/fd").is_dir() else None
 
@@ -100,7 +97,7 @@ class LocalStore:
 
     async def ready(self) -> None:
         """Return if a file can be written now; also removes what dead writers left unfinished."""
-        await _in_thread(self._check)
+        await in_thread(self._check)
 
     async def stat(self, path: str) -> Stat:
         """Describe one artifact. See `ArtifactStore.stat`."""
@@ -115,7 +112,7 @@ class LocalStore:
         if not 0 <= start <= end <= stat.size:
             os.close(fd)
             raise RangeNotSatisfiable(f"{path} has {stat.size} bytes; [{start}, {end}) is not within it.")
-        return Download(stat, _Reader(fd, path, start, end))
+        return Download(stat, Outgoing(fd, path, start, end))
 
     async def write(
         self, path: str, chunks: AsyncIterator[bytes], *, size: int | None = None, digest: str | None = None
@@ -135,17 +132,17 @@ class LocalStore:
                     if job is not None:
                         await asyncio.wrap_future(job)
                     if incoming is None:
-                        incoming = await _in_thread(self._begin, path, size)
+                        incoming = await in_thread(self._begin, path, size)
                     # Written while the next chunks arrive: at most two batches are in memory.
-                    job = _POOL.submit(_append, incoming, path, batch)
+                    job = POOL.submit(_append, incoming, path, batch)
                     batch, held = [], 0
             if job is not None:
                 await asyncio.wrap_future(job)
             if incoming is None:
                 if held <= _INLINE and not self._sync:
                     return self._write_whole(path, batch, digest)
-                return await _in_thread(self._write_whole, path, batch, digest)
-            job = last = _POOL.submit(self._finish, incoming, path, batch, digest)
+                return await in_thread(self._write_whole, path, batch, digest)
+            job = last = POOL.submit(self._finish, incoming, path, batch, digest)
             return await asyncio.wrap_future(last)
         except BaseException:
             if job is not None and incoming is not None:
@@ -156,11 +153,11 @@ class LocalStore:
 
     async def list(self, path: str = "") -> Sequence[Entry]:
         """One level of a folder. See `ArtifactStore.list`."""
-        return await _in_thread(self._scan, path)
+        return await in_thread(self._scan, path)
 
     async def delete(self, path: str) -> bool:
         """Delete a file or a folder. See `ArtifactStore.delete`."""
-        return await _in_thread(self._remove, path)
+        return await in_thread(self._remove, path)
 
     async def presign_get(self, path: str, expires_s: int) -> str:
         """Not offered: a directory has no URL."""
@@ -186,17 +183,19 @@ class LocalStore:
 
     def _open(self, path: str) -> tuple[int, Stat]:
         """Open one file for reading; the caller closes the descriptor."""
-        with self._translated(path):
+        fd = -1
+        try:
             # NONBLOCK, because somebody may have put a pipe there
             fd = os.open(self._inside + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            with self._translated(path):
-                self._check_inside(fd, path)
-                found = os.fstat(fd)
-                digest = recorded_digest(fd, found)
+            self._check_inside(fd, path)
+            found = os.fstat(fd)
+            digest = recorded_digest(fd, found)
             _check_regular(found, path)
-        except BaseException:
-            os.close(fd)
+        except BaseException as error:
+            if fd >= 0:
+                os.close(fd)
+            if isinstance(error, OSError):
+                raise self._translate(error, path, writing=False) from error
             raise
         return fd, Stat(found.st_size, entity_tag(found, digest), found.st_mtime_ns // 1_000_000, digest)
 
@@ -306,7 +305,7 @@ class LocalStore:
         os.makedirs(f"{self._root}/{TRASH}", exist_ok=True)
         trash = f"{self._root}/{TRASH}/{secrets.token_hex(12)}"
         os.rename(name, trash, src_dir_fd=folder)
-        shutil.rmtree(trash)
+        _remove_tree(trash)
         return True
 
     # ------------------------------------------------------------------ checks
@@ -315,7 +314,9 @@ class LocalStore:
         with self._translated("", writing=True):
             self._check_root(create=True)
             sweep(self._root)
-            shutil.rmtree(f"{self._root}/{TRASH}", ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._root}/{TRASH}") as left:
+                for folder in left:
+                    _remove_tree(folder.path)
             probe = Incoming(self._root)
             try:
                 probe.append([b"ready?"])
@@ -351,80 +352,17 @@ class LocalStore:
     def _translated(self, path: str, *, writing: bool = False) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
+        except OSError as error:
+            raise self._translate(error, path, writing=writing) from error
+
+    def _translate(self, error: OSError, path: str, *, writing: bool) -> ModelyardError:
+        if isinstance(error, FileNotFoundError):
             self._check_root()
             if writing:
-                raise Unavailable(f"Folders were removed while {path!r} was written. Send it again.") from error
-            raise NotFound(f"There is no artifact {path!r}.") from None
-        except OSError as error:
-            if isinstance(error, NotADirectoryError) and not writing:
-                raise NotFound(f"There is no artifact {path!r}.") from None
-            raise _explain(error, path, self._root) from error
-
-
-class _Reader:
-    """The bytes [start, stop) of an open file, which it closes at the end."""
-
-    def __init__(self, fd: int, path: str, start: int, stop: int) -> None:
-        self._fd = fd
-        self._path = path
-        self._at = start
-        self._stop = stop
-        self._probe = bytearray(1)
-        self._reading: Future[bytes] | None = None
-
-    def __aiter__(self) -> "_Reader":
-        return self
-
-    async def __anext__(self) -> bytes:
-        want = min(_READ, self._stop - self._at)
-        if want <= 0 or self._fd < 0:
-            self._close()
-            raise StopAsyncIteration
-        try:
-            if self._is_cached(self._at + want - 1):
-                chunk = os.pread(self._fd, want, self._at)
-            else:
-                self._reading = _POOL.submit(os.pread, self._fd, want, self._at)
-                chunk = await asyncio.wrap_future(self._reading)
-        except OSError as error:
-            self._close()
-            raise Unavailable(f"The artifact {self._path!r} could not be read: {error.strerror}.") from error
-        if not chunk:
-            self._close()
-            raise Unavailable(f"The artifact {self._path!r} was cut short while it was read.")
-        self._at += len(chunk)
-        return chunk
-
-    async def aclose(self) -> None:
-        self._close()
-
-    def _is_cached(self, at: int) -> bool:
-        """Whether the byte `at` is in the page cache, and so, most likely, the ones before it that are read next."""
-        if not _NOWAIT:
-            return False
-        try:
-            return os.preadv(self._fd, [self._probe], at, _NOWAIT) == 1
-        except OSError:
-            return False
-
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            if self._reading is not None:  # a cancelled read may still be running on the descriptor
-                self._reading.add_done_callback(lambda _: os.close(fd))
-            else:
-                os.close(fd)
-
-    def __del__(self) -> None:
-        self._close()
-
-
-_NOWAIT: Final = getattr(os, "RWF_NOWAIT", 0)
-
-
-async def _in_thread(call: Callable[..., _T], *args: object) -> _T:
-    return await asyncio.wrap_future(_POOL.submit(call, *args))
+                return Unavailable(f"Folders were removed while {path!r} was written. Send it again.")
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not writing:
+            return NotFound(f"There is no artifact {path!r}.")
+        return _explain(error, path, self._root)
 
 
 def _append(incoming: Incoming, path: str, chunks: Sequence[bytes]) -> None:
@@ -432,6 +370,16 @@ def _append(incoming: Incoming, path: str, chunks: Sequence[bytes]) -> None:
         incoming.append(chunks)
     except OSError as error:
         raise _explain(error, path, "") from error
+
+
+def _remove_tree(folder: str) -> None:
+    """Remove a folder that somebody else may be removing too."""
+
+    def missing_is_fine(_: object, __: str, failure: tuple[type[BaseException], BaseException, object]) -> None:
+        if not isinstance(failure[1], FileNotFoundError):
+            raise failure[1]
+
+    shutil.rmtree(folder, onerror=missing_is_fine)
 
 
 def _check_regular(found: os.stat_result, path: str) -> None:

@@ -68,7 +68,7 @@ def _connect(uri: str, options: Mapping[str, str]) -> "ObjectStore":
     scheme = parts.scheme.lower()
     if not parts.netloc:
         raise InvalidArgument(f"{scheme}: artifact URIs name a bucket or container: {scheme}://NAME/PREFIX.")
-    config: dict[str, Any] = dict(options)
+    config: dict[str, Any] = {name: value for name, value in options.items() if name != "sync"}  # a directory's own
     store: S3Store | GCSStore | AzureStore
     if scheme in ("s3", "s3a"):
         config.setdefault("region", os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1")

@@ -121,7 +121,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> App:
     if not settings.database or not settings.artifacts:
         Path(settings.data).mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url, full_sync=settings.full_sync)
-    places = Places(settings.artifact_root)
+    places = Places(settings.artifact_root, {"sync": "full"} if settings.full_sync else {})
     run_documents = Documents(render)
     history = History()
     database.on_replaced += [run_documents.forget, history.forget]

@@ -13,10 +13,11 @@ import logging
 import mimetypes
 import re
 from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from modelyard.domain.errors import InvalidArgument, ModelyardError, Timeout, TooLarge
+from modelyard.domain.errors import InvalidArgument, ModelyardError, Timeout, TooLarge, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -153,12 +154,18 @@ async def send_artifact(scope: Scope, send: Send, store: ArtifactStore, path: st
 
 async def _send(send: Send, status: int, headers: Headers, download: Download, path: str, idle_s: float) -> None:
     chunks = download.chunks
+    left = int(dict(headers)[b"content-length"])
     try:
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        async for chunk in chunks:
+        if not left:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        while left > 0:
             async with asyncio.timeout(idle_s):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                chunk = await anext(chunks, b"")
+                if not chunk:
+                    raise Unavailable(f"{left} bytes of it are missing")
+                left -= len(chunk)
+                await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
     except (ModelyardError, TimeoutError) as error:
         # Too late for another status. The response stays incomplete, so the server closes the connection.
         slow = isinstance(error, TimeoutError)
@@ -219,6 +226,7 @@ def repr_digest(sha256: str) -> bytes:
     return b"sha-256=:" + base64.b64encode(bytes.fromhex(sha256)) + b":"
 
 
+@lru_cache(4096)
 def media_type(name: str) -> str:
     """The media type for a file's name, as MLflow guesses it."""
     ending = name.rpartition(".")[2] if "." in name else name
@@ -235,4 +243,9 @@ def _disposition(name: str) -> bytes:
 
 
 def _http_date(stat: Stat) -> bytes:
-    return formatdate(stat.modified_ms // 1000, usegmt=True).encode()
+    return _seconds_as_date(stat.modified_ms // 1000)
+
+
+@lru_cache(4096)
+def _seconds_as_date(seconds: int) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()
