@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelyard.domain.experiments import Lifecycle, View
-    from modelyard.domain.search import Kind, Node, OrderKey
+    from modelyard.domain.search import Kind, Node, OrderKey, Scalar
 
     from .engine import Row, Transaction
 
@@ -102,6 +102,7 @@ _TEXTS = frozenset({"name"})
 # MLflow breaks ties the other way round once somebody asks for an ordering.
 _NEWEST = Source(_BASE, _FIELDS, ((experiment.c.created_ms, False), (experiment.c.id, True)), _PAIRS, _TEXTS)
 _SORTED = Source(_BASE, _FIELDS, ((experiment.c.id, False),), _PAIRS, _TEXTS)
+_ACTIVE_IDS = Statement(select(experiment.c.id).where(experiment.c.lifecycle == "active"))
 _LIFECYCLES = {"active": ["active"], "deleted": ["deleted"], "all": ["active", "deleted"]}
 
 
@@ -171,6 +172,25 @@ def search(
     source = _SORTED if order else _NEWEST
     rows = source.page(tx, node, order, limit=limit, offset=offset, lifecycles=_LIFECYCLES[view])
     return load(tx, [row[: len(_COLUMNS)] for row in rows])
+
+
+def page(
+    tx: Transaction,
+    node: Node | None,
+    order: Sequence[OrderKey],
+    view: View,
+    limit: int,
+    after: Sequence[Scalar] | None,
+) -> tuple[list[Experiment], list[tuple[Scalar, ...]]]:
+    """One page of the experiments that match, behind a position, and the position of each."""
+    source = _SORTED if order else _NEWEST
+    rows = source.page(tx, node, order, limit=limit, after=after, lifecycles=_LIFECYCLES[view])
+    return load(tx, [row[: len(_COLUMNS)] for row in rows]), source.positions(rows, order)
+
+
+def active_ids(tx: Transaction) -> list[int]:
+    """All experiments that are not in the trash."""
+    return [row[0] for row in tx.rows(_ACTIVE_IDS)]
 
 
 def count(tx: Transaction, node: Node | None, view: View) -> int:

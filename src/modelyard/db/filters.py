@@ -94,7 +94,7 @@ class Source:
         after: Sequence[Scalar] | None = None,
         **fixed: Any,
     ) -> list[Row]:
-        """One page of rows. Each has the columns of `base`, then those that `position` reads.
+        """One page of rows. Each has the columns of `base`, then those that `positions` reads.
 
         Args:
             tx: the transaction.
@@ -102,7 +102,7 @@ class Source:
             order: the ordering; the ties follow it.
             limit: the most rows.
             offset: how many to leave out.
-            after: `position` of the row that the page begins behind; with the same `order`.
+            after: one of `positions`, of the row that the page begins behind; with the same `order`.
             fixed: the parameters of `base` itself.
         """
         shape: list[Any] = [tx.dialect, offset > 0, after is not None]
@@ -134,11 +134,10 @@ class Source:
         row = tx.row(Statement(statement), **params, **fixed)
         return int(row[0]) if row else 0
 
-    def position(self, row: Row, order: Sequence[OrderKey]) -> tuple[Scalar, ...]:
-        """Where a row stands in an ordering; for `after`."""
-        width = 2 * sum(1 for key in order if not self._is_plain(key.field))
-        width += sum(1 for key in order if self._is_plain(key.field)) + len(self.ties)
-        return tuple(row[-width:])
+    def positions(self, rows: Sequence[Row], order: Sequence[OrderKey]) -> list[tuple[Scalar, ...]]:
+        """Where each row stands in an ordering; for `after`."""
+        width = sum(1 if self._is_plain(key.field) else 2 for key in order) + len(self.ties)
+        return [row[-width:] for row in rows]
 
     def values(self, where: Node, dialect: str) -> dict[str, Any]:
         """The values in a filter, by the names that `condition` gives them."""

@@ -168,7 +168,7 @@ def search(
 ) -> tuple[list[RegisteredModel], list[tuple[Scalar, ...]]]:
     """A page of models, and where each stands in the ordering."""
     rows = SOURCE.page(tx, where, order, limit=limit, offset=offset, after=after)
-    return _complete(tx, rows), [SOURCE.position(row, order) for row in rows]
+    return _complete(tx, rows), SOURCE.positions(rows, order)
 
 
 def _complete(tx: Transaction, rows: Sequence[Row]) -> list[RegisteredModel]:

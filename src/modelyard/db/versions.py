@@ -257,7 +257,7 @@ def search(
 ) -> tuple[list[ModelVersion], list[tuple[Scalar, ...]]]:
     """A page of versions, and where each stands in the ordering."""
     rows = SOURCE.page(tx, where, order, limit=limit, offset=offset, after=after)
-    positions = [SOURCE.position(row, order) for row in rows]
+    positions = SOURCE.positions(rows, order)
     if not with_aliases or not rows:
         return [_load(row) for row in rows], positions
     theirs = aliases(tx, sorted({row[0] for row in rows}))

@@ -82,7 +82,8 @@ async def search(call: Call, fields: Fields) -> Any:
     where = versions.searched(fields, "registered_models")
     order = parse_order_by(fields.texts("order_by"), "registered_models", "mlflow")
     offset = offset_of(fields.text("page_token"))
-    found, _ = await call.scan(models.search, where, order, limit=limit + 1, offset=offset)
+    work = call.read if limit <= versions.SMALL_PAGE and versions.is_cheap(where) else call.scan
+    found, _ = await work(models.search, where, order, limit=limit + 1, offset=offset)
     answer: dict[str, Any] = {}
     if found[:limit]:
         answer["registered_models"] = [message(model) for model in found[:limit]]

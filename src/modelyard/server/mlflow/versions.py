@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RESULTS = 10_000
 MOST_RESULTS = 200_000
-_INLINE = 100
-"""A page that is read on the event loop may have so many versions; see `Call.read`."""
+SMALL_PAGE = 100
+"""The most rows of a page that is read on the event loop; see `Call.read`."""
 
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
 _IS_PROMPT = Comparison(Field("tag", _PROMPT_TAG), Op.EQ, "true")
@@ -159,7 +159,7 @@ async def search(call: Call, fields: Fields) -> Any:
     where = searched(fields, "model_versions")
     order = parse_order_by(fields.texts("order_by"), "model_versions", "mlflow") or _NEWEST_FIRST
     offset = offset_of(fields.text("page_token"))
-    work = call.read if limit <= _INLINE and _names_one_model(where) else call.scan
+    work = call.read if limit <= SMALL_PAGE and _names_one_model(where) else call.scan
     found, _ = await work(versions.search, where, order, limit=limit + 1, offset=offset)
     answer: dict[str, Any] = {}
     if found:
@@ -167,6 +167,14 @@ async def search(call: Call, fields: Fields) -> Any:
     if len(found) > limit:
         answer["next_page_token"] = token_for(offset + limit)
     return answer
+
+
+def is_cheap(where: Node | None) -> bool:
+    """Whether every clause is an equality, for which there are indexes."""
+    clauses = where.items if isinstance(where, And) else (where,)
+    return all(
+        clause == Not(_IS_PROMPT) or (isinstance(clause, Comparison) and clause.op is Op.EQ) for clause in clauses
+    )
 
 
 def _names_one_model(where: Node | None) -> bool:
