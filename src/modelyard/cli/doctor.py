@@ -141,6 +141,8 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    from modelyard.db.schema import revision
+
     sqlite = settings.database_url.startswith("sqlite:///")
     if sqlite and not Path(settings.database_url.removeprefix("sqlite:///")).exists():
         yield Finding("ok", "database", f"{settings.database_url} does not exist yet; the first start makes it")
@@ -155,23 +157,22 @@ def _database(settings: Settings) -> Iterator[Finding]:
             f"{settings.database_url} answers: {reading:.1f} ms to read, {writing:.1f} ms to write",
             "That is slow: is it on a network disk, far away, or under heavy load?" if slow else "",
         )
-        yield from _schema(database)
         if sqlite:
             yield from _sqlite(database)
-        yield _clock(database)
+        found = database.read(revision)
+        yield _schema(found)
+        if found is not None:
+            yield _clock(database)
 
 
-def _schema(database: Database) -> Iterator[Finding]:
+def _schema(found: str | None) -> Finding:
     from modelyard.db.revisions import check_known, newest_revision
-    from modelyard.db.schema import revision
 
-    found = database.read(revision)
     if found is None:
-        yield Finding("note", "schema", "there is none yet; the first start makes it")
-    else:
-        check_known(found)
-        behind = "" if found == newest_revision() else f"; the next start upgrades it to {newest_revision()}"
-        yield Finding("ok", "schema", f"revision {found}{behind}")
+        return Finding("note", "schema", "there is none yet; the first start makes it")
+    check_known(found)
+    behind = "" if found == newest_revision() else f"; the next start upgrades it to {newest_revision()}"
+    return Finding("ok", "schema", f"revision {found}{behind}")
 
 
 def _sqlite(database: Database) -> Iterator[Finding]:
