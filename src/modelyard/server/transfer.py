@@ -42,7 +42,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 _TEXT: Final = frozenset(
     (
         *("txt", "log", "err", "cfg", "conf", "cnf", "cf", "ini", "properties", "prop", "hocon", "toml", "yaml", "yml"),
-        *("xml", "json", "js", "py", "py3", "csv", "tsv", "md", "rst", "MLmodel", "MLproject"),
+        *("xml", "json", "js", "py", "py3", "csv", "tsv", "md", "rst", "MLmodel", "MLproject", "mlproject"),
     )
 )
 

@@ -90,6 +90,7 @@ async def upload_to_run(call: Call) -> Any:
     path = contained(path)
     length = call.header(b"content-length")
     if length and int(length) > LARGEST_UPLOAD:
+        await call.body()  # a browser shows the answer only when it could send everything
         raise InvalidArgument("Artifact size is too large. Max size is 10MB.")
     if not int(length or 0) and not call.header(b"transfer-encoding"):
         raise InvalidArgument("Request must specify data.")

@@ -16,7 +16,7 @@ import msgspec
 
 from modelyard import optional
 from modelyard.artifacts.paths import contained
-from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound
+from modelyard.domain.errors import ModelyardError, NotFound
 from modelyard.services import runs as run_service
 
 from . import datasets, experiments, metrics, protojson, runs, versions
@@ -197,13 +197,6 @@ async def _versions(source: Any, asked: _Asked) -> Any:
     return _plain(found).get("model_versions", [])
 
 
-async def _search_datasets(_source: Any, asked: _Asked, **arguments: Any) -> Any:
-    fields = _message(**arguments)
-    if not fields.texts("experiment_ids"):
-        raise InvalidArgument("SearchDatasets request must specify at least one experiment_id.")
-    return _plain(await datasets.search(asked.call, fields))
-
-
 _ROOTS: dict[str, Callable[..., Awaitable[Any]]] = {
     "test": _test,
     "testMutation": _test,
@@ -213,7 +206,7 @@ _ROOTS: dict[str, Callable[..., Awaitable[Any]]] = {
     "mlflowListArtifacts": _files,
     "mlflowGetMetricHistoryBulkInterval": _endpoint(metrics.get_history_bulk_interval),
     "mlflowSearchModelVersions": _endpoint(versions.search),
-    "mlflowSearchDatasets": _search_datasets,
+    "mlflowSearchDatasets": _endpoint(datasets.search),
     "experiment": _experiment,
     "modelVersions": _versions,
 }

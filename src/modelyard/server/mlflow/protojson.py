@@ -1,6 +1,7 @@
-"""JSON as MLflow's protobuf layer reads it: int64 as number or string, unknown fields ignored, null as absent, GET queries.
+"""JSON as MLflow's protobuf layer reads it: int64 as number or string, unknown fields ignored, null as absent; queries.
 
-Rules and messages: `_get_request_message` and the `_assert_*` checks of MLflow's `server/handlers.py`, as observed on 3.11.1.
+Rules and messages: `_get_request_message` and the `_assert_*` checks of `server/handlers.py` in MLflow 3.11.1, as
+observed.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def missing(name: str) -> InvalidArgument:
 
 
 def invalid(name: str, value: Any, why: str = "") -> InvalidArgument:
-    """The error for a parameter whose value has the wrong type or form."""
+    """The error for a parameter whose value has the wrong type or form; `why` is MLflow's hint at the type if empty."""
     try:
-        shown = json.dumps(value)
-    except (TypeError, ValueError):
+        shown = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
         shown = repr(value)
-    return InvalidArgument(f"Invalid value {shown} for parameter '{name}' supplied: {why or 'wrong type'}. {_ADVICE}")
+    reason = why or f" Hint: Value was of type '{type(value).__name__}'"
+    return InvalidArgument(f"Invalid value {shown} for parameter '{name}' supplied: {reason}. {_ADVICE}")
 
 
 class Fields:
@@ -52,8 +54,8 @@ class Fields:
         """The value as it came."""
         return self._values.get(name)
 
-    def _fail(self, name: str, value: Any, why: str) -> NoReturn:
-        raise invalid(self._prefix + name, value, why)
+    def _fail(self, name: str, value: Any) -> NoReturn:
+        raise invalid(self._prefix + name, value)
 
     def text(self, name: str, default: str = "", *, required: bool = False) -> str:
         """A string. Required: absent and empty are refused alike, as MLflow does."""
@@ -61,7 +63,7 @@ class Fields:
         if value is None:
             value = default
         if not isinstance(value, str):
-            self._fail(name, value, f"Value was of type '{type(value).__name__}', a string was expected")
+            self._fail(name, value)
         if required and not value:
             raise missing(self._prefix + name)
         return value
@@ -77,45 +79,41 @@ class Fields:
     def integer(self, name: str, default: int | None = None, *, required: bool = False) -> int | None:
         """An int64, sent as a number or as a decimal string."""
         value = self._values.get(name)
-        if value is None:
+        if value is None or value == "":
             if required:
                 raise missing(self._prefix + name)
             return default
         number = as_int64(value)
         if number is None:
-            self._fail(name, value, f"Value was of type '{type(value).__name__}', a 64-bit integer was expected")
+            self._fail(name, value)
         return number
 
     def number(self, name: str) -> float:
         """A required double: a number, a numeric string, or "NaN", "Infinity", "-Infinity"."""
         value = self._values.get(name)
-        if value is None:
+        if value is None or value == "":
             raise missing(self._prefix + name)
         number = as_double(value)
         if number is None:
-            self._fail(name, value, f"Value was of type '{type(value).__name__}', a number was expected")
+            self._fail(name, value)
         return number
 
-    def boolean(self, name: str, default: bool = False) -> bool:
-        """A bool; in a query `true` or `false`."""
+    def boolean(self, name: str, *, default: bool = False) -> bool:
+        """A bool."""
         value = self._values.get(name)
         if value is None:
             return default
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
         if not isinstance(value, bool):
-            self._fail(name, value, "true or false was expected")
+            self._fail(name, value)
         return value
 
     def texts(self, name: str) -> list[str]:
-        """A repeated string; a single one counts as a list of one."""
+        """A repeated string."""
         value = self._values.get(name)
         if value is None:
             return []
-        if isinstance(value, str):
-            return [value]
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self._fail(name, value, "a list of strings was expected")
+            self._fail(name, value)
         return value
 
     def message(self, name: str) -> Fields | None:
@@ -124,7 +122,7 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, dict):
-            self._fail(name, value, "an object was expected")
+            self._fail(name, value)
         return Fields(value, f"{self._prefix}{name}.")
 
     def messages(self, name: str) -> list[Fields]:
@@ -133,12 +131,33 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self._fail(name, value, "a list of objects was expected")
+            self._fail(name, value)
         return [Fields(item, f"{self._prefix}{name}[{index}].") for index, item in enumerate(value)]
 
     def pairs(self, name: str) -> list[tuple[str, str]]:
         """A repeated message of `key` and `value`, such as tags."""
         return [(item.text("key", required=True), item.text("value")) for item in self.messages(name)]
+
+
+class Query(Fields):
+    """A message in a query string: of a name that is given twice, the first counts, unless the field is repeated."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, values: dict[str, list[str]]) -> None:
+        super().__init__({name: texts[0] for name, texts in values.items()})
+        self._all = values
+
+    def texts(self, name: str) -> list[str]:
+        """A repeated string."""
+        return self._all.get(name, [])
+
+    def boolean(self, name: str, *, default: bool = False) -> bool:
+        """`true` or `false`, in any case."""
+        value = self.text(name).lower()
+        if value not in ("", "true", "false"):
+            raise InvalidArgument(f"Invalid boolean value: {value}, must be 'true' or 'false'.")
+        return value == "true" if value else default
 
 
 def as_int64(value: Any) -> int | None:
@@ -161,8 +180,6 @@ def as_int64(value: Any) -> int | None:
 
 def as_double(value: Any) -> float | None:
     """The double that a JSON value stands for, None if it stands for none."""
-    if isinstance(value, bool):
-        return None
     try:
         return float(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):
@@ -199,21 +216,16 @@ def from_body(body: bytes) -> Fields:
 
 
 def from_query(query: bytes) -> Fields:
-    """The message in a query string; a repeated name is a list.
+    """The message in a query string.
 
     Raises:
         InvalidArgument: the query is not UTF-8.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, list[str]] = {}
     try:
         pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError):
         raise InvalidArgument("The query string is not UTF-8.") from None
     for name, value in pairs:
-        if name not in values:
-            values[name] = value
-        elif isinstance(values[name], list):
-            values[name].append(value)
-        else:
-            values[name] = [values[name], value]
-    return Fields(values)
+        values.setdefault(name, []).append(value)
+    return Query(values)
