@@ -99,7 +99,7 @@ def server() -> Iterator[str]:
             wait_until_ready(process, url)
             took = time.perf_counter() - began
             heading(f"modelyard server is up at {url}, ready in {took:.1f} s")
-            console.print(f"  SQLite and artifacts are in ./{DATA}, the server's log is {DATA / 'server.log'}")
+            console.print(f"  SQLite and artifacts are in {DATA}, the server's log is {DATA / 'server.log'}")
             yield url
         finally:
             process.terminate()

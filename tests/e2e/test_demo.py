@@ -39,8 +39,8 @@ def test_it_goes_from_training_to_production(first: str) -> None:
     assert "version 2: None → Staging" in first
     assert "version 3: Staging → Production" in first
     assert re.search(r"^  1 +None ", first, re.MULTILINE)
-    assert re.search(r"^  2 +Archived +challenger ", first, re.MULTILINE)
-    assert re.search(r"^  3 +Production +champion ", first, re.MULTILINE)
+    assert re.search(r"^  2 +Archived +challenger\b", first, re.MULTILINE)
+    assert re.search(r"^  3 +Production +champion\b", first, re.MULTILINE)
 
 
 def test_what_is_in_production_predicts(first: str) -> None:
@@ -61,4 +61,4 @@ def test_it_leaves_no_server_behind(first: str) -> None:
 @pytest.mark.usefixtures("first")
 def test_a_second_time_continues_where_the_first_ended(data: Path) -> None:
     again = demo(data)
-    assert re.search(r"^  6 +Production +champion ", again, re.MULTILINE)
+    assert re.search(r"^  6 +Production +champion\b", again, re.MULTILINE)

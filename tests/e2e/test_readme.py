@@ -22,17 +22,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all blocks: readers go on where they were."""
+    return tmp_path_factory.mktemp("readme")
+
+
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_block_runs(block: str, tmp_path: Path) -> None:
+def test_a_block_runs(block: str, folder: Path) -> None:
     # the one thing that a test may change is the port; what runs in the background at the end is stopped, politely
-    block = block.replace("5000", str(free_port()))
-    script = f"set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n{block}"
+    port = str(free_port())
+    block = block.replace("5000", port)
+    script = f"set -eu\ntrap 'pids=$(jobs -p); [ -z \"$pids\" ] || kill $pids; wait' EXIT\n{block}"
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "MODELYARD_PORT": port,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     result = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
