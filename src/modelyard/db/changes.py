@@ -1,8 +1,8 @@
 """PostgreSQL only: tells every server which runs changed, so that each can refresh what it holds in memory.
 
-A transaction leaves one row with its transaction id. A reader remembers the oldest transaction that was still open when it
-last looked, and takes every row from there on: rows seen twice do no harm, and none is missed although transactions
-commit in another order than they began.
+A transaction leaves one row with its transaction id. A reader remembers the oldest transaction that was still open
+when it last looked, and takes every row from there on: rows seen twice do no harm, and none is missed although
+transactions commit in another order than they began.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 KEEP_MS = 600_000
 _LEAD = 7_130_421  # an arbitrary number, the same in every server
-_RECORD = (
-    "INSERT INTO change_log (txid, at_ms, runs) VALUES (pg_current_xact_id()::text::bigint, %(at)s, %(runs)s)"
-)
+_RECORD = "INSERT INTO change_log (txid, at_ms, runs) VALUES (pg_current_xact_id()::text::bigint, %(at)s, %(runs)s)"
 _SINCE = "SELECT runs FROM change_log WHERE txid >= %(since)s"
 _NOW = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
@@ -47,13 +45,13 @@ def since(tx: Transaction, mark: int) -> tuple[int, dict[int, set[int]]]:
 
 
 def trim(tx: Transaction) -> None:
-    """PostgreSQL: forget what every reader has long seen. A reader that slept half as long starts anew (see columns.py)."""
+    """PostgreSQL: forget what every reader has seen; one that slept half as long starts anew (see columns.py)."""
     if tx.dialect == "postgresql":
         tx.raw("DELETE FROM change_log WHERE at_ms < %(before)s", {"before": int(time.time() * 1000) - KEEP_MS})
 
 
 def lead(tx: Transaction) -> bool:
-    """Whether this server may do the work that one server at a time does, such as compaction. Held until `yield_lead`."""
+    """Whether this server may do what one server at a time does, such as compaction; held until `yield_lead`."""
     return tx.dialect == "sqlite" or bool(tx.raw("SELECT pg_try_advisory_lock(%(key)s)", {"key": _LEAD})[0][0])
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from . import runs
@@ -27,7 +27,7 @@ MEMORY_BYTES = 24 * 2**20
 # Bodies of another form, from another release, are not used. Raise it when the rendering changes.
 FORM = 1
 
-_ids = bindparam("ids", expanding=True)
+_ids: BindParameter[Any] = bindparam("ids", expanding=True)
 _REVS = Statement(select(run.c.id, run.c.rev).where(run.c.id.in_(_ids)))
 _BODIES = Statement(
     select(run_document.c.run_id, run_document.c.rev, run_document.c.body).where(run_document.c.run_id.in_(_ids))
@@ -51,24 +51,19 @@ class Documents:
 
     def fetch(self, tx: Transaction, ids: Sequence[int]) -> tuple[list[bytes], list[dict[str, object]]]:
         """The documents of these runs, in this order (runs that are gone are left out), and those worth saving."""
-        revs = dict(tx.rows(_REVS, ids=ids))
-        found: dict[int, bytes] = {}
-        kept = self._kept
-        for number in ids:
-            entry = kept.get(number)
-            if entry is not None and entry[0] == revs.get(number):
-                found[number] = entry[1]
+        revs: dict[int, int] = dict(tx.rows(_REVS, ids=ids))
+        kept = [(number, self._kept.get(number)) for number in ids]
+        found = {number: entry[1] for number, entry in kept if entry is not None and entry[0] == revs.get(number)}
         absent = [number for number in ids if number not in found and number in revs]
         to_save: list[dict[str, object]] = []
         if absent:
-            for number, rev, body in tx.rows(_BODIES, ids=absent):
-                if rev == revs[number] * 16 + FORM:
-                    found[number] = body
+            saved = tx.rows(_BODIES, ids=absent)
+            found.update({number: body for number, stamp, body in saved if stamp == _stamp(revs[number])})
             built = [number for number in absent if number not in found]
             for number, loaded in runs.load(tx, built).items() if built else ():
                 body = found[number] = self._render(loaded)
                 if loaded.status.ended:
-                    to_save.append({"run": number, "rev": revs[number] * 16 + FORM, "body": body})
+                    to_save.append({"run": number, "rev": _stamp(revs[number]), "body": body})
             self._keep([(number, revs[number], found[number]) for number in absent if number in found])
         return [found[number] for number in ids if number in found], to_save
 
@@ -89,6 +84,11 @@ class Documents:
             while self._bytes > MEMORY_BYTES:
                 _, (_, body) = self._kept.popitem(last=False)
                 self._bytes -= len(body)
+
+
+def _stamp(rev: int) -> int:
+    """What a saved document is known by: the run's revision and the form of the rendering."""
+    return rev * 16 + FORM
 
 
 def save(tx: Transaction, documents: list[dict[str, object]]) -> None:

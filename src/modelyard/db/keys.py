@@ -62,7 +62,7 @@ class Keys:
             return known
         rows = tx.rows(_BY_ID, ids=missing)
         self._seen(tx, rows)
-        return {**known, **dict(rows)}  # type: ignore[arg-type]
+        return {**known, **dict(rows)}
 
     def forget(self) -> None:
         """Begin anew, because the database is another one."""

@@ -6,12 +6,11 @@ is written, so a refused batch leaves nothing behind and costs the others nothin
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, case, func, select, tuple_, update
+from sqlalchemy import BindParameter, bindparam, case, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 Pairs = Sequence[tuple[str, str]]
 
-_uuids = bindparam("uuids", expanding=True)
+_uuids: BindParameter[Any] = bindparam("uuids", expanding=True)
 _TOUCH = Statement(
     update(run)
     .where(run.c.uuid.in_(_uuids), run.c.lifecycle == "active")
@@ -137,7 +136,7 @@ def _check_params(
         known = stored[found[batch.run][0]]
         changed = [(key, known[key], value) for key, value in batch.params if known.get(key, value) != value]
         if changed:
-            errors[index] = _param_changed(batch.run, changed)
+            errors[index] = _param_changed(batch, changed)
             continue
         # The batch itself stays as it is: if this transaction fails, it is applied again.
         new[index] = [(key, value) for key, value in batch.params if key not in known]
@@ -145,17 +144,16 @@ def _check_params(
     return new
 
 
-def _param_changed(run_uuid: str, changed: list[tuple[str, str, str]]) -> InvalidArgument:
-    if len(changed) == 1:
+def _param_changed(batch: LogBatch, changed: list[tuple[str, str, str]]) -> InvalidArgument:
+    refusal = "Changing param values is not allowed."
+    if len(batch.params) == 1:
         key, old, new = changed[0]
         return InvalidArgument(
-            f"Changing param values is not allowed. Param with key='{key}' was already logged with value='{old}' "
-            f"for run ID='{run_uuid}'. Attempted logging new value '{new}'."
+            f"{refusal} Param with key='{key}' was already logged with value='{old}' for run ID='{batch.run}'. "
+            f"Attempted logging new value '{new}'."
         )
     shown = [{"key": key, "old_value": old, "new_value": new} for key, old, new in changed]
-    return InvalidArgument(
-        f"Changing param values is not allowed. Params were already logged='{json.dumps(shown)}' for run ID='{run_uuid}'."
-    )
+    return InvalidArgument(f"{refusal} Params were already logged='{shown}' for run ID='{batch.run}'.")
 
 
 def _write(
@@ -173,9 +171,11 @@ def _write(
         for key, value in new_params:
             params[number, ids[key]] = value
         for key, value in batch.tags:
-            tags[number, ids[key]] = value
             if key == NAME_TAG:
+                if not value:  # a run keeps its name, as in MLflow
+                    continue
                 tx.run(_SET_NAME, run=number, value=value)
+            tags[number, ids[key]] = value
         points = batch.points
         if points is not None and points.keys:
             key_ids = [ids[key] for key in points.keys]

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from modelyard.domain.search import And, Comparison, Not, Op, Or, like_to_regex
 
-from .run_table import NUMBER, NumberColumn
+from .run_table import MISSING, NUMBER, NumberColumn
 from .statement import Statement
 from .tables import dataset, run, run_input, run_input_tag
 
@@ -63,9 +63,11 @@ def mask_of(table: RunTable, tx: Transaction, node: Node | None, view: View) -> 
 
 def _mask(table: RunTable, tx: Transaction, node: Node) -> Mask:
     if isinstance(node, And):
-        return np.logical_and.reduce([_mask(table, tx, item) for item in node.items])
+        every: Mask = np.logical_and.reduce([_mask(table, tx, item) for item in node.items])
+        return every
     if isinstance(node, Or):
-        return np.logical_or.reduce([_mask(table, tx, item) for item in node.items])
+        some: Mask = np.logical_or.reduce([_mask(table, tx, item) for item in node.items])
+        return some
     if isinstance(node, Not):
         return ~_mask(table, tx, node.item)
     field = node.field
@@ -81,12 +83,10 @@ def _mask(table: RunTable, tx: Transaction, node: Node) -> Mask:
         return np.full(table.n, node.op is Op.IS_NULL)
     if isinstance(column, NumberColumn):
         state = column.state[: table.n]
-        if node.op is Op.IS_NULL:
-            return state == 0
-        if node.op is Op.IS_NOT_NULL:
-            return state != 0
-        values = column.values[: table.n]
-        mask = _numbers(values, state == NUMBER, node)
+        present: Mask = state != MISSING
+        if node.op in (Op.IS_NULL, Op.IS_NOT_NULL):
+            return present if node.op is Op.IS_NOT_NULL else ~present
+        mask = _numbers(column.values[: table.n], state == NUMBER, node)
         # NaN differs from every number.
         return mask | (state > NUMBER) if node.op in (Op.NE, Op.NOT_IN) else mask
     return _texts(column, node)[: table.n]
@@ -101,25 +101,22 @@ def _numbers(values: NDArray[Any], present: Mask, node: Comparison) -> Mask:
         among = np.isin(values, np.array(node.value))
         result: Mask = present & (among if node.op is Op.IN else ~among)
         return result
-    result = _COMPARE[node.op](values, node.value) & present
-    return result
+    compared: Mask = _COMPARE[node.op](values, node.value) & present
+    return compared
 
 
 def _texts(column: TextColumn, node: Comparison) -> Mask:
     codes, op = column.codes, node.op
-    if op is Op.EQ:
-        return codes == column.code(str(node.value))
-    if op is Op.NE:
-        return (codes >= 0) & (codes != column.code(str(node.value)))
-    if op is Op.IS_NULL:
-        return codes < 0
+    present: Mask = codes >= 0
     if op is Op.IS_NOT_NULL:
-        return codes >= 0
-    if op in (Op.IN, Op.NOT_IN):
-        wanted = np.array([column.code(str(value)) for value in node.value])  # type: ignore[union-attr]
-        among = np.isin(codes, wanted)
-        return among if op is Op.IN else (codes >= 0) & ~among
-    return column.where(_text_test(node))
+        return present
+    if op is Op.IS_NULL:
+        return ~present
+    if op not in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN):
+        return column.where(_text_test(node))
+    values = node.value if isinstance(node.value, tuple) else (node.value,)
+    among: Mask = np.isin(codes, np.array([column.code(str(value)) for value in values]))
+    return among if op in (Op.EQ, Op.IN) else present & ~among
 
 
 def _text_test(node: Comparison) -> Callable[[str], bool]:
@@ -145,7 +142,7 @@ def _text_test(node: Comparison) -> Callable[[str], bool]:
 def _run_id_mask(table: RunTable, node: Comparison) -> Mask:
     uuids = table.uuids[: table.n]
     if node.op in (Op.EQ, Op.NE):
-        same = uuids == str(node.value).encode()
+        same: Mask = uuids == str(node.value).encode()
         return same if node.op is Op.EQ else ~same
     if node.op in (Op.IN, Op.NOT_IN):
         among = np.isin(uuids, np.array([str(value).encode() for value in node.value]))  # type: ignore[union-attr]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import BindParameter, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import Conflict
@@ -27,7 +27,7 @@ LONG = 512
 
 CACHE_POINTS = 2_000_000
 
-_run = bindparam("run")
+_run: BindParameter[Any] = bindparam("run")
 _FRESH = Statement(
     select(metric_fresh.c.id, metric_fresh.c.body).where(metric_fresh.c.run_id == _run).order_by(metric_fresh.c.id)
 )

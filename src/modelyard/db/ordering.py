@@ -1,7 +1,7 @@
 """Orders a run table's rows: the first so many by some keys, without sorting the rest.
 
-Rules, as MLflow's: a missing value comes last in both directions, NaN after all numbers and before what is missing; ties
-by start time, newest first, then by run id.
+Rules, as MLflow's: a missing value comes last in both directions, NaN after all numbers and before what is missing;
+ties by start time, newest first, then by run id.
 """
 
 from __future__ import annotations

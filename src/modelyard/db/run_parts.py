@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
 
 from modelyard.domain.metrics import LatestMetric
 from modelyard.domain.runs import Run, RunStatus
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .engine import Row, Transaction
 
-_ids = bindparam("ids", expanding=True)
+_ids: BindParameter[Any] = bindparam("ids", expanding=True)
 _INFOS = Statement(
     select(
         run.c.id,
@@ -68,7 +68,7 @@ _METRICS, _PARAMS, _TAGS = (_statements(table) for table in (metric, param, run_
 
 def load(tx: Transaction, ids: Sequence[int], wanted: Selection) -> list[Run]:
     """Runs in the order of the ids, with the parts that are wanted; ids that do not exist are left out."""
-    found = {row[0]: Run(*row[:4], RunStatus(row[4]), *row[5:]) for row in tx.rows(_INFOS, ids=ids)}
+    found = {row[0]: Run(*(*row[:4], RunStatus(row[4]), *row[5:])) for row in tx.rows(_INFOS, ids=ids)}
     if not found:
         return []
     metrics = _rows(tx, _METRICS, ids, wanted.metrics)

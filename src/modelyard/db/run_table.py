@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
 
 from .statement import Statement
 from .tables import metric, param, run, run_tag
@@ -40,7 +40,7 @@ _ATTRIBUTES = {
     )
     for name, column in {**TEXT_ATTRIBUTES, "end_time": run.c.end_ms}.items()
 }
-_key = bindparam("key")
+_key: BindParameter[int] = bindparam("key")
 _TEXTS = {
     kind: (
         Statement(
@@ -87,14 +87,17 @@ class NumberColumn:
         self.state: NDArray[np.int8] = np.zeros(size, np.int8)
 
     def grow(self, size: int) -> None:
+        """Make room for so many rows; likewise in the other kind of column."""
         self.values = np.concatenate([self.values, np.zeros(size - len(self.values))])
         self.state = np.concatenate([self.state, np.zeros(size - len(self.state), np.int8)])
 
     def clear(self, rows: Sequence[int]) -> None:
+        """Make holes of these rows."""
         self.state[rows] = MISSING
 
     def put(self, at: int, row: Row) -> None:
-        value, is_nan = row[1], len(row) > 2 and row[2]  # noqa: PLR2004 - id, value, and for metrics a NaN flag
+        """Set a row from what its statement returned: id, value, and for metrics whether it is NaN."""
+        value, is_nan = row[1], len(row) > 2 and row[2]
         if value is None:
             self.state[at] = NAN if is_nan else MISSING
         else:
@@ -114,12 +117,15 @@ class TextColumn:
         self._ranks: NDArray[np.int64] | None = None
 
     def grow(self, size: int) -> None:
+        """Make room for so many rows."""
         self.codes = np.concatenate([self.codes, np.full(size - len(self.codes), -1, np.int32)])
 
     def clear(self, rows: Sequence[int]) -> None:
+        """Make holes of these rows."""
         self.codes[rows] = -1
 
     def put(self, at: int, row: Row) -> None:
+        """Set a row from what its statement returned: id and text."""
         text = row[1]
         if text is None:
             self.codes[at] = -1
@@ -157,7 +163,7 @@ class RunTable:
 
     Attributes:
         lock: held while the table is refreshed and read.
-        ids, uuids, starts, lifecycles: the columns that every search needs. A run that is gone for good has lifecycle -1.
+        ids, uuids, starts, lifecycles: the columns that every search needs; a run that is gone has lifecycle -1.
     """
 
     def __init__(self, experiment: int) -> None:
@@ -254,7 +260,7 @@ class RunTable:
             self._columns[kind, key, aggregate] = found
         return found
 
-    def _fill(  # noqa: PLR0913 - what names a column
+    def _fill(
         self, tx: Transaction, column: Column, kind: str, key: str, aggregate: str, ids: list[int] | None
     ) -> None:
         whole, some = _statements(kind, key, aggregate)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import BindParameter, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import InvalidState, ModelyardError, NotFound
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from modelyard.domain.experiments import Lifecycle
     from modelyard.domain.runs import NewRun, RunChange
 
-    from .engine import Transaction
+    from .engine import Row, Transaction
 
 _uuid = run.c.uuid == bindparam("of")
-_ids = bindparam("ids", expanding=True)
+_ids: BindParameter[Any] = bindparam("ids", expanding=True)
 _COLUMNS = (
     run.c.id,
     run.c.uuid,
@@ -207,7 +207,7 @@ def create(tx: Transaction, wanted: Sequence[NewRun]) -> list[Run | ModelyardErr
                 tags=list(new.tags),
             )
         )
-    numbers = dict(tx.each(_INSERT, rows))
+    numbers: dict[str, int] = dict(tx.each(_INSERT, rows))
     tags = []
     for at, (new, outcome) in enumerate(zip(wanted, outcomes, strict=True)):
         if isinstance(outcome, Run):
@@ -263,7 +263,7 @@ def change(tx: Transaction, changes: Sequence[RunChange]) -> list[Run | Modelyar
 
 
 def _update(tx: Transaction, rows: list[dict[str, object]]) -> None:
-    if tx.dialect == "sqlite" or len(rows) < 2:  # noqa: PLR2004 - one row needs no array
+    if tx.dialect == "sqlite" or len(rows) < 2:
         tx.many(_UPDATE, rows)
         return
     tx.raw(
@@ -303,8 +303,9 @@ def set_lifecycle(tx: Transaction, uuid: str, to: Lifecycle, now: int) -> None:
     tx.touch(row[1], (row[0],))
 
 
-def _run(row: tuple[object, ...]) -> Run:
-    return Run(*row[:4], RunStatus(row[4]), *row[5:])  # type: ignore[arg-type]
+def _run(row: Row) -> Run:
+    number, uuid, experiment_id, name, status, *rest = row
+    return Run(number, uuid, experiment_id, name, RunStatus(status), *rest)
 
 
 def load(tx: Transaction, ids: Iterable[int]) -> dict[int, Run]:

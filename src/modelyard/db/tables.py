@@ -1,7 +1,7 @@
 """All tables, in one MetaData, for SQLite and PostgreSQL alike.
 
-Conventions: integer keys inside, the 32-hex `uuid` outside; times are int milliseconds since the epoch; booleans are 0 or 1.
-Statements run on the raw driver connection, so only int, str, float, bytes and NULL are stored.
+Conventions: integer keys inside, the 32-hex `uuid` outside; times are int milliseconds since the epoch; booleans are
+0 or 1. Statements run on the raw driver connection, so only int, str, float, bytes and NULL are stored.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ run = Table(
 )
 param = Table("param", metadata, _key("run_id"), _key("key_id"), _text("value"), sqlite_with_rowid=False)
 run_tag = Table("run_tag", metadata, _key("run_id"), _key("key_id"), _text("value"), sqlite_with_rowid=False)
-# The latest point of each series (greatest step, then time, then value) and its extremes. NaN is stored as value 0, is_nan 1.
+# The latest point of each series (greatest step, then time, then value) and its extremes. NaN is value 0, is_nan 1.
 metric = Table(
     "metric",
     metadata,
@@ -104,7 +104,9 @@ metric = Table(
     sqlite_with_rowid=False,
 )
 # The run as its readers want it, rendered once and valid while `rev` equals the run's.
-run_document = Table("run_document", metadata, _key("run_id"), _number("rev"), Column("body", LargeBinary, nullable=False))
+run_document = Table(
+    "run_document", metadata, _key("run_id"), _number("rev"), Column("body", LargeBinary, nullable=False)
+)
 
 # Points as they came, packed, until compaction moves them to chunks (see series.py).
 metric_fresh = Table(

@@ -28,7 +28,7 @@ _FRESH = Statement(select(func.coalesce(func.sum(func.length(metric_fresh.c.body
 
 def count(tx: Transaction) -> Totals:
     """How much there is now."""
-    experiments: dict[Any, int] = dict(tx.rows(_EXPERIMENTS))  # type: ignore[arg-type]
+    experiments: dict[Any, int] = dict(tx.rows(_EXPERIMENTS))
     by_status: dict[str, int] = {}
     in_trash = 0
     for lifecycle, status, number in tx.rows(_RUNS):

@@ -1,8 +1,8 @@
 """The one writer: commands from any number of callers, one transaction per drain, answered after COMMIT.
 
 Group commit is worth 3 to 5 times the throughput of a transaction per request. Two kinds of command exist: a function
-that runs inside a savepoint of its own, and data (see bulk.py): all that wait are applied together, a few statements for
-each kind.
+that runs inside a savepoint of its own, and data (see bulk.py): all that wait are applied together, a few statements
+for each kind.
 
 Where a drain happens: with SQLite on the event loop itself at the end of a tick (a commit there is a buffered write of
 some tens of µs, less than a hand-over between threads), or on the calling thread; with PostgreSQL, or with `full_sync`,
@@ -157,7 +157,7 @@ class Lane:
     def _apply(self, tx: Transaction, commands: list[Command]) -> None:
         batches = [command for command in commands if command.batch is not None]
         if batches:
-            from . import bulk
+            from . import bulk  # noqa: PLC0415 - likewise
 
             for command, outcome in zip(batches, bulk.apply(tx, [c.batch for c in batches]), strict=True):
                 if isinstance(outcome, ModelyardError):

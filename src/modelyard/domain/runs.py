@@ -31,6 +31,7 @@ class RunStatus(enum.StrEnum):
 
     @property
     def ended(self) -> bool:
+        """Whether nothing more is expected of the run."""
         return self in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
 
 
@@ -127,7 +128,7 @@ class RunChange:
     name: str = ""
 
 
-def plan(  # noqa: PLR0913 - what a run is made of
+def plan(
     experiment_id: int,
     *,
     name: str,
@@ -140,6 +141,12 @@ def plan(  # noqa: PLR0913 - what a run is made of
     """A new run from what its caller said: name and name tag agree, and both are made up if need be.
 
     Args:
+        experiment_id: where it belongs.
+        name: empty: as the name tag says, or made up from the uuid.
+        start_ms: ms since the epoch.
+        user_id: whose run it is, as the client says.
+        created_by: the principal's name.
+        tags: key and value; the last one wins.
         uuid: 32 random hex digits, its id.
 
     Raises:
@@ -155,9 +162,7 @@ def plan(  # noqa: PLR0913 - what a run is made of
     if not tagged:
         given.pop(NAME_TAG, None)
         given[NAME_TAG] = name or run_names.make(int(uuid, 16))
-    return NewRun(
-        uuid, experiment_id, given[NAME_TAG], start_ms, user_id, created_by, tuple(given.items())
-    )
+    return NewRun(uuid, experiment_id, given[NAME_TAG], start_ms, user_id, created_by, tuple(given.items()))
 
 
 def artifact_uri(location: str, folder: str) -> str:

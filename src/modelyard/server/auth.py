@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from modelyard.domain.principals import Principal
 
 
-def principal_of(scope: MutableMapping[str, Any]) -> Principal:  # noqa: ARG001 - sign-in will read its headers
-    """The principal behind a request. Until sign-in exists everybody is anonymous, which is why only loopback is bound."""
+def principal_of(scope: MutableMapping[str, Any]) -> Principal:
+    """The principal behind a request; sign-in will read its headers.
+
+    Until then everybody is anonymous, which is why only loopback is bound.
+    """
     return ANONYMOUS

@@ -101,7 +101,7 @@ class Call:
             raise Timeout(f"No data came for {seconds:g} s.") from None
 
     async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A cheap read (a few rows by key): on the event loop with SQLite, where a thread would cost more than the work."""
+        """A read of a few rows by key: on the event loop with SQLite, where a thread would cost more than the work."""
         database = self.state.database
         if database.dialect == "sqlite":
             return database.read(work, *args, **kwargs)

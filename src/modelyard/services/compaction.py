@@ -1,7 +1,7 @@
 """Moves metric points from fresh records to compressed chunks, while the server has time for it.
 
-Fresh records are cheap to write and dear to keep (32 bytes a point); chunks take 0.1 to 8 bytes a point and are read ten
-times faster. A run is compacted when it has many fresh records, or when it has been quiet for a while.
+Fresh records are cheap to write and dear to keep (32 bytes a point); chunks take 0.1 to 8 bytes a point and are read
+ten times faster. A run is compacted when it has many fresh records, or when it has been quiet for a while.
 """
 
 from __future__ import annotations

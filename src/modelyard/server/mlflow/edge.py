@@ -32,8 +32,8 @@ class Route:
 
     Attributes:
         method: HTTP method.
-        path: below the prefixes, such as `mlflow/runs/create`; `{name}` matches one segment, `{name*}` the rest.
-        endpoint: takes the call and its message, returns what is encoded as JSON (bytes: JSON already). None: not served.
+        path: below the prefixes, as `mlflow/runs/create`; `{name}` matches one segment, `{name*}` the rest.
+        endpoint: takes the call and its message, returns what becomes JSON (bytes: JSON already). None: not served.
         raw: the endpoint reads the body itself and may answer itself (then it returns None).
         reason: why it is not served.
         prefixes: under which it stands.
@@ -49,6 +49,11 @@ class Route:
 
 _JSON = (b"content-type", b"application/json")
 _HTML = (b"content-type", b"text/html; charset=utf-8")
+
+
+_INTERNAL = msgspec.json.encode(
+    {"error_code": "INTERNAL_ERROR", "message": "An internal error occurred; the server's log has the details."}
+)
 
 
 class Edge:
@@ -83,6 +88,7 @@ class Edge:
         return path in self._methods or any(regex.fullmatch(path) for regex, _, _ in self._patterns)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
         method: str = scope["method"]
         found = self.find("GET" if method == "HEAD" else method, scope["path"])
         if found is None and "//" in scope["path"]:  # as MLflow's own server, which redirects there
@@ -91,7 +97,9 @@ class Edge:
             known = self.knows(scope["path"])
             status, title = (405, "Method Not Allowed") if known else (404, "Not Found")
             text = "The method is not allowed for the requested URL." if known else "The requested URL was not found."
-            page = f"<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
+            page = (
+                f"<!doctype html>\n<html lang=en>\n<title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{text}</p>\n"
+            )
             await respond(send, status, page.encode(), _HTML)
             return
         route, path = found
@@ -107,7 +115,7 @@ class Edge:
         except Exception:
             log.exception("%s %s failed", method, scope["path"])
             status = 500
-            body = b'{"error_code":"INTERNAL_ERROR","message":"An internal error occurred; the server\'s log has the details."}'
+            body = _INTERNAL
         await respond(send, status, body, _JSON)
 
     async def _run(self, route: Route, call: Call, method: str) -> Any:

@@ -76,7 +76,7 @@ def _slow_metric(body: bytes) -> _RunMetric:
     fields = protojson.from_body(body)
     run = run_id(fields)
     metric = _metric(fields)
-    return _RunMetric(*(getattr(metric, name) for name in metric.__struct_fields__), run_id=run)
+    return _RunMetric(**msgspec.structs.asdict(metric), run_id=run)
 
 
 def _slow_batch(body: bytes) -> _Batch:
@@ -113,13 +113,15 @@ def _points(run: str, metrics: Sequence[_Metric], numbered: bool) -> tuple[Point
     """
     points = Points(
         [metric.key for metric in metrics],
-        [metric.value for metric in metrics],  # type: ignore[misc] - texts are replaced below
+        [metric.value for metric in metrics],  # type: ignore[misc]
         [metric.timestamp for metric in metrics],
         [metric.step for metric in metrics],
     )
     if metrics and not _plain(points):
         # Something is unusual: find out what, point by point.
-        points.values = [_checked_value(metric, f"metrics[{at}]." if numbered else "") for at, metric in enumerate(metrics)]
+        points.values = [
+            _checked_value(metric, f"metrics[{at}]." if numbered else "") for at, metric in enumerate(metrics)
+        ]
     of_models = [
         ModelMetric(
             metric.model_id,
@@ -138,7 +140,7 @@ def _points(run: str, metrics: Sequence[_Metric], numbered: bool) -> tuple[Point
 
 
 def _plain(points: Points) -> bool:
-    """Whether every key is allowed, every value a finite float and every time and step in range; whole columns at a time."""
+    """Whether every key is allowed, every value a finite float, every time and step in range; column by column."""
     values = points.values
     return (
         all(key and validation.is_metric_key(key) for key in set(points.keys))

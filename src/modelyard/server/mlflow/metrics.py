@@ -84,7 +84,8 @@ async def get_history_bulk(call: Call, fields: Fields) -> Any:
         raise InvalidArgument("GetMetricHistoryBulk request must specify at least one run_id.")
     if len(runs) > MAX_SAMPLED_RUNS:
         raise InvalidArgument(
-            f"GetMetricHistoryBulk request cannot specify more than {MAX_SAMPLED_RUNS} run_ids. Received {len(runs)} run_ids."
+            f"GetMetricHistoryBulk request cannot specify more than {MAX_SAMPLED_RUNS} run_ids. "
+            f"Received {len(runs)} run_ids."
         )
     key = fields.text("metric_key")
     if not key:

@@ -131,9 +131,7 @@ async def create(call: Call, fields: Fields) -> Any:
     try:
         experiment = int(text)
     except ValueError:
-        raise InvalidArgument(
-            f"Invalid experiment ID '{text}'. Experiment ID must be a valid integer."
-        ) from None
+        raise InvalidArgument(f"Invalid experiment ID '{text}'. Experiment ID must be a valid integer.") from None
     new = plan(
         experiment,
         name=fields.text("run_name"),
@@ -217,5 +215,3 @@ def _note_failure(saved: asyncio.Future[Any]) -> None:
     """Saving rendered documents is a convenience: its failure is nobody's error."""
     if not saved.cancelled() and saved.exception() is not None:
         log.warning("documents were not saved: %s", saved.exception())
-
-
