@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from modelyard.domain.logged_models import DatasetChoice, ModelOrder
-    from modelyard.domain.search import Kind, Node
+    from modelyard.domain.search import Kind, Node, OrderKey, Scalar
 
     from .engine import Row, Transaction
 
@@ -152,6 +152,15 @@ _PAIRS: dict[Kind, Pairs] = {
         logged_model_param.c.key, logged_model_param.c.value, on=(logged_model_param.c.model_id == logged_model.c.id,)
     ),
 }
+_PAGES = Source(
+    select(*COLUMNS).where(
+        logged_model.c.lifecycle == "active", logged_model.c.experiment_id.in_(bindparam("experiments", expanding=True))
+    ),
+    _FIELDS,
+    ((logged_model.c.created_ms, False), (logged_model.c.id, True)),
+    {**_PAIRS, "metric": Pairs(logged_model_metric.c.key, logged_model_metric.c.value, on=_ITS_METRICS)},
+    _TEXTS,
+)
 
 
 def not_found(model_id: str) -> NotFound:
@@ -172,10 +181,16 @@ def links_for_runs(tx: Transaction, run_ids: Sequence[int]) -> dict[int, list[Mo
 
 def link(tx: Transaction, run_id: int, links: Iterable[ModelLink]) -> None:
     """Link a run with models, which need not exist; a link that is there gets the new step."""
-    tx.many(
-        _LINK,
-        [{"run": run_id, "model": each.model_id, "direction": each.direction, "step": each.step} for each in links],
-    )
+    rows = {
+        (each.model_id, each.direction): {
+            "run": run_id,
+            "model": each.model_id,
+            "direction": each.direction,
+            "step": each.step,
+        }
+        for each in links
+    }
+    tx.many(_LINK, list(rows.values()))
 
 
 # ------------------------------------------------------------------------------------ metrics
@@ -310,6 +325,19 @@ def search(
         keys.append(logged_model.c.created_ms.desc())
     query = query.order_by(*keys, logged_model.c.id).limit(limit).offset(offset)
     return load(tx, tx.rows(query, experiments=experiments, **values))
+
+
+def page(
+    tx: Transaction,
+    experiments: Sequence[int],
+    node: Node | None,
+    order: Sequence[OrderKey],
+    limit: int,
+    after: Sequence[Scalar] | None,
+) -> tuple[list[LoggedModel], list[tuple[Scalar, ...]]]:
+    """One page of the logged models that match, behind a position, and the position of each; not sorted by metrics."""
+    rows = _PAGES.page(tx, node, order, limit=limit, after=after, experiments=experiments)
+    return load(tx, [row[: len(COLUMNS)] for row in rows]), _PAGES.positions(rows, order)
 
 
 def _measured_on(name: str, digest: str | None) -> ColumnElement[bool]:

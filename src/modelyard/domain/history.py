@@ -41,6 +41,8 @@ class Change(enum.StrEnum):
     """subject: environment; old, new: version number, None when it points to nothing."""
     ENVIRONMENT_CREATED = "environment.created"
     """subject: environment; new: its position. Of no model."""
+    ENVIRONMENT_PLACED = "environment.placed"
+    """subject: environment; old, new: its position. Of no model."""
     ENVIRONMENT_REMOVED = "environment.removed"
     """subject: environment. Of no model."""
 

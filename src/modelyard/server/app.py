@@ -29,6 +29,7 @@ from .watch import Watch
 if TYPE_CHECKING:
     from modelyard.settings import Settings
 
+    from .api.site import Site
     from .call import Receive, Scope, Send
 
 _NOT_ALLOWED = b"Method Not Allowed"
@@ -46,6 +47,7 @@ class App:
         self.state = state
         self.metrics = metrics
         self.mlflow = Edge(state, ROUTES)
+        self._site: Site | None = None
         self._checkpointer = Checkpointer(state.database)
         self._noted = state.database.read(trash.last_note)
 
@@ -61,14 +63,24 @@ class App:
             await self._lifespan(receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        plain = PLAIN.get(scope["path"])
-        if plain is None:
+        path: str = scope["path"]
+        plain = PLAIN.get(path)
+        if path.startswith("/api/v1/") or path == "/docs":
+            await self._native(scope, receive, send)
+        elif plain is None:
             await self.mlflow(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             status, kind, body = await plain(self.state, self.metrics)
             await respond(send, status, body, (b"content-type", kind))
         else:
             await respond(send, 405, _NOT_ALLOWED, (b"content-type", b"text/plain"), (b"allow", b"GET, HEAD"))
+
+    async def _native(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._site is None:
+            from .api.site import Site  # noqa: PLC0415 - its messages are not paid for at the server's start
+
+            self._site = Site(self.state)
+        await self._site(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

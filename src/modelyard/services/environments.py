@@ -94,6 +94,43 @@ def remove(tx: Transaction, principal: Principal, name: str, *, reason: str | No
     Recorder(tx, principal, reason).note(Change.ENVIRONMENT_REMOVED, 0, "", subject=env.name)
 
 
+def replace(
+    tx: Transaction, principal: Principal, names: Sequence[str], *, reason: str | None = None
+) -> tuple[Environment, ...]:
+    """Make these the environments, in this order: the others are removed, new ones added.
+
+    Raises:
+        InvalidState: one would be removed that MLflow's stages need.
+        InvalidArgument: a name is not allowed or stands twice, there are more than 100, or those with a stage would
+            change places, which would change the stages of versions.
+    """
+    if len(set(names)) != len(names):
+        raise InvalidArgument("An environment stands twice in the list.")
+    if len(names) > MOST:
+        raise InvalidArgument(f"The list has {len(names)} environments; at most {MOST} are allowed.")
+    before = db.listing(tx)
+    for env in before:
+        if env.name not in names:
+            remove(tx, principal, env.name, reason=reason)
+    kept = [env.name for env in before if env.name in names]
+    staged = [env.name for env in before if env.stage]
+    if [name for name in names if name in staged] != staged:
+        raise InvalidArgument(f"{' and '.join(staged)} must stay in this order: MLflow's stages stand for them.")
+    previous: str | None = None
+    for name in names:
+        if name not in kept:
+            create(tx, principal, name, after=previous, reason=reason)
+        previous = name
+    db.order(tx, names)
+    recorder = Recorder(tx, principal, reason)
+    for old, new in zip(kept, (name for name in names if name in kept), strict=True):
+        if old != new:
+            place = names.index(new) + 1
+            was = next(env.position for env in before if env.name == new)
+            recorder.note(Change.ENVIRONMENT_PLACED, 0, "", subject=new, old=was, new=place)
+    return db.listing(tx)
+
+
 def pointers(tx: Transaction, model: str) -> list[Alias]:
     """What a model's environments point to, in the environments' order.
 

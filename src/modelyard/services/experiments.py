@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from modelyard.db.engine import Transaction
     from modelyard.domain.experiments import Experiment, View
     from modelyard.domain.principals import Principal
-    from modelyard.domain.search import Node, OrderKey
+    from modelyard.domain.search import Node, OrderKey, Scalar
 
 MOST_RESULTS = 50_000
 
@@ -201,3 +201,65 @@ def search(
     if not 0 < limit <= MOST_RESULTS + 1:
         raise InvalidArgument(f"The limit is {limit}; 1 to {MOST_RESULTS + 1} are allowed.")
     return db.search(tx, wanted, order, view, limit, offset)
+
+
+def page(
+    tx: Transaction,
+    wanted: Node | None = None,
+    order: Sequence[OrderKey] = (),
+    view: View = "active",
+    *,
+    limit: int,
+    after: Sequence[Scalar] | None = None,
+) -> tuple[list[Experiment], list[tuple[Scalar, ...]]]:
+    """Like `search`, but a page begins behind a position: what is added or removed meanwhile moves nothing.
+
+    Args:
+        tx: the transaction.
+        wanted: what must hold.
+        order: keys to sort by; ties by id, newest first.
+        view: active ones, those in the trash, or both.
+        limit: how many at most.
+        after: position of the last one of the page before; with the same order.
+
+    Returns:
+        The experiments, and the position of each.
+    """
+    return db.page(tx, wanted, order, view, limit, after)
+
+
+def count(tx: Transaction, wanted: Node | None = None, view: View = "active") -> int:
+    """How many experiments match."""
+    return db.count(tx, wanted, view)
+
+
+def active_ids(tx: Transaction) -> list[int]:
+    """Ids of all experiments that are not in the trash."""
+    return db.active_ids(tx)
+
+
+def change(
+    tx: Transaction,
+    principal: Principal,
+    number: int,
+    *,
+    name: str | None = None,
+    tags: Mapping[str, str | None] | None = None,
+) -> Experiment:
+    """Change name and tags at once; what is not given stays. A tag that is None is removed, if it is there.
+
+    Raises:
+        NotFound: there is no such experiment.
+        InvalidState: it is in the trash.
+        AlreadyExists: the name is taken.
+        InvalidArgument: the name, a key or a value is not allowed.
+    """
+    found = active(tx, number)
+    if name is not None and name != found.name:
+        rename(tx, principal, number, name)
+    for key, value in (tags or {}).items():
+        if value is None:
+            db.delete_tag(tx, number, key)
+        else:
+            set_tag(tx, principal, number, key, value)
+    return get(tx, number)

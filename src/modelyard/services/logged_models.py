@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from modelyard.domain.logged_models import DatasetChoice, ModelOrder
     from modelyard.domain.principals import Principal
     from modelyard.domain.runs import ModelLink
-    from modelyard.domain.search import Node
+    from modelyard.domain.search import Node, OrderKey, Scalar
 
 MODELS_FOLDER = "models"
 HISTORY_TAG = "mlflow.log-model.history"
@@ -195,6 +195,31 @@ def search(
     if not experiment_ids or limit <= 0:
         return []
     return db.search(tx, experiment_ids, wanted, datasets, order, offset, limit)
+
+
+def page(
+    tx: Transaction,
+    experiment_ids: Sequence[int],
+    wanted: Node | None = None,
+    order: Sequence[OrderKey] = (),
+    *,
+    limit: int,
+    after: Sequence[Scalar] | None = None,
+) -> tuple[list[LoggedModel], list[tuple[Scalar, ...]]]:
+    """Like `search`, but a page begins behind a position: what is added or removed meanwhile moves nothing.
+
+    Args:
+        tx: the transaction.
+        experiment_ids: whose models.
+        wanted: what must hold. A metric holds if any of its points does.
+        order: by attributes, params and tags; then the newest first.
+        limit: how many at most.
+        after: position of the last one of the page before; with the same order.
+
+    Returns:
+        The logged models, and the position of each.
+    """
+    return db.page(tx, experiment_ids, wanted, order, limit, after)
 
 
 def log_outputs(tx: Transaction, principal: Principal, run: str, links: Sequence[ModelLink]) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
+from modelyard.db import run_parts
 from modelyard.db import runs as db
-from modelyard.domain.errors import ModelyardError, NotFound
+from modelyard.domain import validation
+from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound
+from modelyard.domain.runs import NAME_TAG, RunChange
 
 from .clock import now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from modelyard.db.columns import ColumnStore, Found
+    from modelyard.db.columns import ColumnStore, Found, Page
     from modelyard.db.documents import Documents
     from modelyard.db.engine import Transaction
+    from modelyard.db.keyset import Mark
     from modelyard.domain.experiments import View
-    from modelyard.domain.runs import NewRun, Run, RunChange
+    from modelyard.domain.runs import NewRun, Run, RunStatus
     from modelyard.domain.search import Node, OrderKey
+    from modelyard.domain.selection import Selection
 
 
 def create(tx: Transaction, new: NewRun) -> Run:
@@ -87,7 +91,7 @@ def delete_tag(tx: Transaction, uuid: str, key: str) -> None:
         raise NotFound(f"No tag with name: {key} in run with id {uuid}")
 
 
-def search(  # noqa: PLR0913 - a search has these parts
+def search(
     tx: Transaction,
     columns: ColumnStore,
     experiments: Sequence[int],
@@ -101,7 +105,7 @@ def search(  # noqa: PLR0913 - a search has these parts
     return columns.search(tx, experiments, node, order, view, limit, offset)
 
 
-def search_documents(  # noqa: PLR0913 - a search has these parts
+def search_documents(
     tx: Transaction,
     columns: ColumnStore,
     documents: Documents,
@@ -135,3 +139,83 @@ def locate(tx: Transaction, uuid: str) -> str:
         NotFound: no such run.
     """
     return db.artifact_uri(tx, uuid)
+
+
+# ------------------------------------------------------------------------------------ for the native API
+
+
+def parts(tx: Transaction, uuid: str, wanted: Selection) -> Run:
+    """The wanted parts of a run, deleted ones included.
+
+    Raises:
+        NotFound: no such run.
+    """
+    number, _, _ = db.find(tx, uuid)
+    found = run_parts.load(tx, [number], wanted)
+    if not found:
+        db.find(tx, uuid)  # raises: it was erased in between
+    return found[0]
+
+
+def page(
+    tx: Transaction,
+    columns: ColumnStore,
+    experiments: Sequence[int],
+    node: Node | None,
+    order: Sequence[OrderKey],
+    view: View,
+    limit: int,
+    after: Mark | None,
+    wanted: Selection,
+) -> tuple[list[Run], Page]:
+    """The wanted parts of one page of the runs that match; see `ColumnStore.page`.
+
+    Raises:
+        InvalidArgument: `after` belongs to another order.
+    """
+    found = columns.page(tx, experiments, node, order, view, limit, after)
+    return run_parts.load(tx, found.ids, wanted), found
+
+
+def count(tx: Transaction, columns: ColumnStore, experiments: Sequence[int], node: Node | None, view: View) -> int:
+    """How many runs match."""
+    return columns.page(tx, experiments, node, (), view, 0).total
+
+
+def change(
+    tx: Transaction,
+    uuid: str,
+    *,
+    name: str | None = None,
+    status: RunStatus | None = None,
+    end_ms: int | None = None,
+    tags: Mapping[str, str | None] | None = None,
+) -> Run:
+    """Change info and tags at once; what is not given stays. A tag that is None is removed, if it is there.
+
+    A status that ends the run sets the end to now, unless it is given or was known.
+
+    Raises:
+        NotFound: no such run.
+        InvalidState: it is in the trash.
+        InvalidArgument: a tag's key is not allowed, its value is too long, or its name would be removed.
+    """
+    tags = tags or {}
+    for key, value in tags.items():
+        validation.check_tag(key, value or "")
+        validation.check_length(f"tags.{key}", value or "", validation.LONGEST_TAG)
+    if NAME_TAG in tags:
+        if not tags[NAME_TAG]:
+            raise InvalidArgument(f"The tag {NAME_TAG} is the run's name and cannot be removed.")
+        if name not in (None, tags[NAME_TAG]):
+            raise InvalidArgument(f"`name` and the tag {NAME_TAG} say different names.")
+        name = tags[NAME_TAG]
+    changed = update(tx, RunChange(uuid, status, end_ms, name or ""))
+    if status is not None and status.ended and not changed.end_ms:
+        update(tx, RunChange(uuid, end_ms=now_ms()))
+    for key, value in tags.items():
+        if value is None:
+            db.delete_tag(tx, changed.id, key)
+        elif key != NAME_TAG:
+            db.set_tag(tx, changed.id, key, value)
+    return db.load(tx, [changed.id])[changed.id]

@@ -15,11 +15,11 @@ from msgspec import Meta
 LEAST, GREATEST = -(2**63), 2**63 - 1
 
 
-class Request(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A message to the server."""
 
 
-class Answer(msgspec.Struct, kw_only=True, frozen=True):
+class Answer(msgspec.Struct, kw_only=True):
     """A message from the server."""
 
 
@@ -38,7 +38,7 @@ View = Annotated[
 Filter = Annotated[
     str,
     Meta(
-        description="Such as `metrics.loss < 0.1 AND (params.kind = 'a' OR NOT tags.old IS NOT NULL)`; empty: everything."
+        description="Such as `metrics.loss < 0.1 AND (params.kind = 'a' OR NOT tags.old = 'yes')`; empty: everything."
     ),
 ]
 OrderBy = Annotated[

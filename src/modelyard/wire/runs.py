@@ -64,7 +64,7 @@ class NewRun(Request):
 
 
 class RunChange(Request):
-    """What is to change about a run; what is left out stays. A status that ends a run sets `end_ms` to now, if unsaid."""
+    """What is to change about a run; what is left out stays. A status that ends it sets an unsaid `end_ms` to now."""
 
     name: Annotated[str, Meta(min_length=1, max_length=8000)] | None = None
     status: Status | None = None
@@ -82,9 +82,10 @@ class RunQuery(Request):
 class RunSearch(Request):
     """Which runs, which parts of them, and in which order."""
 
-    experiment_ids: Annotated[
-        list[Id], Meta(max_length=10_000, description="Left out: all experiments that are not in the trash.")
-    ] | None = None
+    experiment_ids: (
+        Annotated[list[Id], Meta(max_length=10_000, description="Left out: all experiments that are not in the trash.")]
+        | None
+    ) = None
     filter: Filter = ""
     order_by: OrderBy = []
     view: View = "active"
@@ -98,9 +99,10 @@ class RunSearch(Request):
 class RunCount(Request):
     """Which runs to count."""
 
-    experiment_ids: Annotated[
-        list[Id], Meta(max_length=10_000, description="Left out: all experiments that are not in the trash.")
-    ] | None = None
+    experiment_ids: (
+        Annotated[list[Id], Meta(max_length=10_000, description="Left out: all experiments that are not in the trash.")]
+        | None
+    ) = None
     filter: Filter = ""
     view: View = "active"
 

@@ -1,0 +1,134 @@
+"""Runs over the native API."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from modelyard.domain import validation
+from modelyard.domain.errors import InvalidArgument
+from modelyard.domain.metrics import LARGEST, LogBatch, Points
+from modelyard.domain.runs import Dataset, DatasetInput, ModelLink, RunStatus, plan
+from modelyard.domain.search import parse_filter, parse_order_by
+from modelyard.domain.selection import EVERYTHING, parse_selection
+from modelyard.services import datasets, experiments, logged_models, runs
+from modelyard.services.clock import now_ms
+from modelyard.wire import runs as wire
+
+from . import cursors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.domain.runs import Run
+    from modelyard.server.call import Call
+
+
+async def experiment_ids(call: Call, asked: list[int] | None) -> list[int]:
+    """The experiments that were asked for; without a word, all that are not in the trash."""
+    return await call.read(experiments.active_ids) if asked is None else asked
+
+
+async def search(call: Call, body: wire.RunSearch) -> wire.RunPage:
+    node = parse_filter(body.filter, "runs", "modelyard")
+    order = parse_order_by(body.order_by, "runs", "modelyard")
+    wanted = parse_selection(body.fields)
+    after = cursors.read(body.cursor, "runs", order)
+    # In a transaction of its own: a search of columns must be the first thing in its.
+    homes = await experiment_ids(call, body.experiment_ids)
+    columns = call.state.columns
+    found, page = await call.scan(runs.page, columns, homes, node, order, body.view, body.limit, after, wanted)
+    return wire.RunPage(
+        runs=[wire.run(each, wanted, body.best) for each in found],
+        next_cursor=cursors.write(page.last, "runs", order) if page.last is not None else None,
+        total=page.total if body.count else None,
+    )
+
+
+async def count(call: Call, body: wire.RunCount) -> wire.Counted:
+    node = parse_filter(body.filter, "runs", "modelyard")
+    homes = await experiment_ids(call, body.experiment_ids)
+    return wire.Counted(count=await call.scan(runs.count, call.state.columns, homes, node, body.view))
+
+
+async def create(call: Call, body: wire.NewRun) -> wire.Run:
+    new = plan(
+        body.experiment_id,
+        name=body.name,
+        start_ms=now_ms() if body.start_ms is None else body.start_ms,
+        user_id=body.user,
+        created_by=call.principal.name,
+        tags=checked(body.tags, "tags", validation.LONGEST_TAG),
+        uuid=uuid4().hex,
+    )
+    run: Run = await call.state.database.writer.bulk(new)
+    return wire.run(run, EVERYTHING)
+
+
+async def get(call: Call, query: wire.RunQuery) -> wire.Run:
+    wanted = parse_selection(query.fields)
+    return wire.run(await call.read(runs.parts, call.path["run_id"], wanted), wanted, query.best)
+
+
+async def change(call: Call, body: wire.RunChange) -> wire.Run:
+    status = RunStatus(body.status) if body.status else None
+    changed = await call.write(
+        runs.change, call.path["run_id"], name=body.name, status=status, end_ms=body.end_ms, tags=body.tags
+    )
+    return wire.run(changed, EVERYTHING)
+
+
+async def delete(call: Call) -> None:
+    await call.write(runs.delete, call.path["run_id"])
+
+
+async def restore(call: Call) -> wire.Run:
+    await call.write(runs.restore, call.path["run_id"])
+    return wire.run(await call.read(runs.parts, call.path["run_id"], EVERYTHING), EVERYTHING)
+
+
+async def log(call: Call, body: wire.Log) -> None:
+    points = Points()
+    now, known = now_ms(), set()
+    for at, metric in enumerate(body.metrics):
+        if metric.key not in known:
+            validation.check_metric_key(metric.key, f"metrics[{at}].key")
+            known.add(metric.key)
+        points.keys.append(metric.key)
+        points.values.append(math.nan if metric.value is None else min(max(metric.value, -LARGEST), LARGEST))
+        points.timestamps.append(now if metric.timestamp_ms is None else metric.timestamp_ms)
+        points.steps.append(metric.step)
+    params = checked(body.params, "params", validation.LONGEST_PARAM)
+    tags = checked(body.tags, "tags", validation.LONGEST_TAG)
+    await call.state.database.writer.bulk(LogBatch(call.path["run_id"], points, params, tags))
+
+
+def checked(pairs: Mapping[str, str], kind: str, longest: int) -> list[tuple[str, str]]:
+    """Pairs whose keys are allowed and whose values can be kept whole.
+
+    Raises:
+        InvalidArgument: so they are not.
+    """
+    for key, value in pairs.items():
+        if not key:
+            raise InvalidArgument(f"A key in `{kind}` is empty.")
+        validation.check_key(key, f"{kind}.{key[:250]}")
+        validation.check_length(f"{kind}.{key}", value, longest)
+    return list(pairs.items())
+
+
+async def inputs(call: Call, body: wire.Inputs) -> None:
+    uses = [
+        DatasetInput(
+            Dataset(each.name, each.digest, each.source_type, each.source, each.schema, each.profile),
+            tuple(each.tags.items()),
+        )
+        for each in body.datasets
+    ]
+    await call.write(datasets.log_inputs, call.principal, call.path["run_id"], uses, body.models)
+
+
+async def outputs(call: Call, body: wire.Outputs) -> None:
+    links = [ModelLink(each.model_id, "output", each.step) for each in body.models]
+    await call.write(logged_models.log_outputs, call.principal, call.path["run_id"], links)
