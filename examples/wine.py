@@ -7,6 +7,7 @@ The server stays up until Ctrl-C if somebody is watching; with DEMO_EXIT=1, or w
 """
 
 import io
+import json
 import logging
 import os
 import socket
@@ -17,6 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -78,6 +80,7 @@ def main() -> None:
         show_runs(runs)
         promote(runs)
         predict(split[1], split[3])
+        show_history(url)
         show_addresses(url)
         if sys.stdin.isatty() and not os.environ.get("DEMO_EXIT"):
             wait_for_interrupt()
@@ -227,15 +230,28 @@ def show_runs(runs: list[Trained]) -> None:
     show(table)
 
 
+def show_history(url: str) -> None:
+    """What stock MLflow does not keep, from the native API: who moved production, when, from and to which version."""
+    heading("Remembered: each change of the registry, such as who moved production")
+    with urlopen(f"{url}/api/v1/models/{MODEL}/history?limit=100", timeout=10) as answer:
+        events = json.load(answer)["events"]
+    for event in reversed(events):
+        if event["change"] == "environment.moved" and event["subject"] == "production":
+            when = datetime.fromtimestamp(event["at_ms"] / 1000).astimezone()
+            move = f"{event['old'] or 'nothing'} → version {event['new']}"
+            console.print(f"  {when:%Y-%m-%d %H:%M:%S}  {event['principal']}  {move}")
+
+
 def show_addresses(url: str) -> None:
     """Where to look next."""
     heading("Have a look")
     for path, what in (
         ("/docs", "the native API, to read and to try"),
+        (f"/api/v1/models/{MODEL}/history", "everything that ever happened to the model"),
         ("/metrics", "the server's own figures, for Prometheus"),
         ("/health", "alive, and ready"),
     ):
-        console.print(f"  {url}{path:<10} {what}")
+        console.print(f"  {url}{path:<33} {what}")
     console.print(f"  MLFLOW_TRACKING_URI={url} is all that your own training code needs")
 
 

@@ -51,6 +51,10 @@ def test_what_is_in_production_predicts(first: str) -> None:
     assert right > 0.9 * asked
 
 
+def test_the_server_remembers_who_moved_production(first: str) -> None:
+    assert re.findall(r"  anonymous  (.*)$", first, re.MULTILINE) == ["nothing → version 2", "2 → version 3"]
+
+
 def test_it_leaves_no_server_behind(first: str) -> None:
     url = re.search(r"http://127\.0\.0\.1:\d+", first)
     assert url is not None
