@@ -112,7 +112,7 @@ class Checkpointer:
 
     def _start_over(self) -> None:
         self._run("PASSIVE")  # what came during the first one: little, so that the writer is held only briefly
-        with self._database.writer.lanes[0].lock:
+        with self._database.writer.lanes[0].lock.first():
             self._run("RESTART")
 
     def _run(self, how: str) -> bool:

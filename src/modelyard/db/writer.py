@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import ModelyardError, Unavailable
 
+from .yielding import YieldingLock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -70,7 +72,7 @@ class Lane:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.lock = threading.Lock()
+        self.lock = YieldingLock()
         self.queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self.commits = 0
         self.commands = 0
