@@ -57,6 +57,18 @@ def test_a_chunk_comes_back_bit_for_bit(some):
     assert bits(decode_chunk(encode_chunk(points))) == bits(points)
 
 
+@given(st.integers(0, 12), st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300))
+def test_rounded_values_come_back_bit_for_bit(places, values):
+    points = regular([round(value, places) for value in values])
+    assert bits(decode_chunk(encode_chunk(points))) == bits(points)
+
+
+def test_rounded_values_take_their_digits_only():
+    values = np.random.default_rng(1).random(CHUNK_POINTS)
+    rounded, full = (len(encode_chunk(regular(some))) / CHUNK_POINTS for some in (np.round(values, 6), values))
+    assert rounded < 3 < full
+
+
 @given(st.integers(1, 5000), st.sampled_from(["smooth", "noise", "float32", "constant"]))
 def test_a_chunk_of_a_usual_series_comes_back_bit_for_bit(count, shape):
     places = np.arange(count)

@@ -2,8 +2,9 @@
 
 Layout, little-endian: version (1 byte), flags (1), number of points (4), the columns, CRC-32 of all before it (4).
 Integer columns hold their first number (8) and the zigzag of each difference to the previous number, computed modulo
-2**64 so that no input overflows. Values hold their 64 bits as they are, or each one's exclusive-or with the previous
-value, whichever compresses better. A column of 64-bit words is written as its byte planes (all lowest bytes, then
+2**64 so that no input overflows. Values hold their 64 bits as they are, each one's exclusive-or with the previous
+value, or, where all are decimals of a few places, that number of places (1 byte) and the zigzag of the digits as
+integers; whichever is smallest. A column of 64-bit words is written as its byte planes (all lowest bytes, then
 all second bytes, ...): one byte telling which planes are not all zero, then each such plane as its length (2) and a
 zstd frame, or the plane itself where zstd does not help (its length is then the number of points).
 Sizes and speeds: docs/decisions/0004-metric-chunks.md.
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.db.series import Integers, Points, concatenate, group
+from modelyard.db.series import Floats, Integers, Points, concatenate, group
 from modelyard.domain.errors import DataCorrupted
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ MAX_CHUNK_POINTS = 65_535  # a plane's length takes two bytes
 Words = NDArray[np.uint64]
 
 _VERSION = 1
-_XOR, _KEYED = 1, 2
+_XOR, _KEYED, _DECIMAL = 1, 2, 4
 _HEAD = struct.Struct("<BBI")
 _COLUMN = struct.Struct("<q")
 _PLANE = struct.Struct("<H")
 _CHECKSUM = struct.Struct("<I")
 _LEVEL = 3
+_MOST_PLACES = 9
+_LARGEST_DIGITS = 2.0**53  # up to here a double holds every integer
 _TINY = 16  # a zstd frame's own bytes outweigh what so few could save
 
 
@@ -123,12 +126,17 @@ def _encode(points: Points, key_ids: Integers | None) -> bytes:
         raise ValueError(f"a chunk holds 1 to {MAX_CHUNK_POINTS} points, not {len(points)}")
     zstd = ZstdCompressor(level=_LEVEL, write_content_size=False)
     bits = np.ascontiguousarray(points.values).view(np.uint64)
-    plain, xored = _planes(bits, zstd), _planes(_xor_with_previous(bits), zstd)
-    flags = (_XOR if len(xored) < len(plain) else 0) | (0 if key_ids is None else _KEYED)
+    forms = {0: _planes(bits, zstd), _XOR: _planes(_xor_with_previous(bits), zstd)}
+    decimals = _decimals(points.values)
+    if decimals is not None:
+        places, digits = decimals
+        forms[_DECIMAL] = bytes([places]) + _planes(digits, zstd)
+    form = min(forms, key=lambda flag: len(forms[flag]))
+    flags = form | (0 if key_ids is None else _KEYED)
     parts = [_HEAD.pack(_VERSION, flags, len(points))]
     for column in (points.timestamps, points.steps) if key_ids is None else (key_ids, points.timestamps, points.steps):
         parts += [_COLUMN.pack(int(column[0])), _planes(_differences(column), zstd)]
-    parts.append(xored if flags & _XOR else plain)
+    parts.append(forms[form])
     body = b"".join(parts)
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
@@ -138,8 +146,38 @@ def _differences(column: Integers) -> Words:
     bits = np.ascontiguousarray(column).view(np.uint64)
     steps = np.zeros(len(bits), np.uint64)
     np.subtract(bits[1:], bits[:-1], out=steps[1:])
-    signed = steps.view(np.int64)
-    return ((signed << 1) ^ (signed >> 63)).view(np.uint64)
+    return _zigzag(steps.view(np.int64))
+
+
+def _zigzag(numbers: Integers) -> Words:
+    return ((numbers << 1) ^ (numbers >> 63)).view(np.uint64)
+
+
+def _unzigzag(words: Words) -> Words:
+    return (words >> np.uint64(1)) ^ (~(words & np.uint64(1)) + np.uint64(1))
+
+
+def _decimals(values: Floats) -> tuple[int, Words] | None:
+    """How few decimal places give every value back, bit for bit, and the values' digits; None if no such number does.
+
+    Accuracies, losses printed to six places, counts: much of what is logged was rounded before.
+    """
+    for places in range(_MOST_PLACES + 1):
+        # Most columns are told from a few values.
+        if _digits(values[:8], places) is not None and (digits := _digits(values, places)) is not None:
+            return places, _zigzag(digits)
+    return None
+
+
+def _digits(values: Floats, places: int) -> Integers | None:
+    scale = 10.0**places
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.rint(values * scale)
+    if not (np.abs(rounded) < _LARGEST_DIGITS).all():
+        return None
+    digits = rounded.astype(np.int64)
+    same = np.array_equal((digits / scale).view(np.uint64), np.ascontiguousarray(values).view(np.uint64))
+    return digits if same else None
 
 
 def _xor_with_previous(bits: Words) -> Words:
@@ -232,16 +270,21 @@ class _Reader:
         self._zstd, self._zstd_error = zstd, ZstdError
 
     def read(self) -> tuple[Integers | None, Points]:
-        if not 0 < self._count <= MAX_CHUNK_POINTS or self._flags & ~(_XOR | _KEYED):
+        if not 0 < self._count <= MAX_CHUNK_POINTS or self._flags & ~(_XOR | _KEYED | _DECIMAL):
             raise DataCorrupted("A metric chunk has an impossible head.")
         try:
             key_ids = self._integers() if self._flags & _KEYED else None
             timestamps, steps = self._integers(), self._integers()
+            places = self._bytes(1)[0] if self._flags & _DECIMAL else 0
             bits = self._words()
         except struct.error as error:
             raise DataCorrupted("A metric chunk ends before its columns do.") from error
         if self._at != len(self._chunk):
             raise DataCorrupted("A metric chunk goes on after its columns.")
+        if self._flags & _DECIMAL:
+            if places > _MOST_PLACES:
+                raise DataCorrupted("A metric chunk has an impossible head.")
+            return key_ids, Points(timestamps, steps, _unzigzag(bits).view(np.int64) / 10.0**places)
         if self._flags & _XOR:
             bits = np.bitwise_xor.accumulate(bits)
         return key_ids, Points(timestamps, steps, bits.view(np.float64))
@@ -250,7 +293,7 @@ class _Reader:
         first: int = _COLUMN.unpack_from(self._chunk, self._at)[0]
         self._at += _COLUMN.size
         words = self._words()
-        steps = (words >> np.uint64(1)) ^ (~(words & np.uint64(1)) + np.uint64(1))
+        steps = _unzigzag(words)
         steps[0] = first % 2**64
         return np.add.accumulate(steps, dtype=np.uint64).view(np.int64)
 
