@@ -27,6 +27,8 @@ RESTART_BYTES: Final = 64 * 2**20
 
 _LOOK_S: Final = 0.25
 _IDLE_S: Final = 2.0
+_BRIEF_S: Final = 0.02
+_ROUNDS: Final = 4
 _HELD_MS: Final = 30  # a long reader must not hold the writer for longer than this; the next look tries again
 
 log = logging.getLogger("modelyard.db")
@@ -107,11 +109,16 @@ class Checkpointer:
         self._moved_size = found.st_size
         if idle and all_moved:
             self._moved_at = found.st_mtime_ns
-        elif found.st_size >= self._restart and not all_moved:
+        elif found.st_size >= self._restart:  # whatever was moved, writers have gone on meanwhile
             self._start_over()
 
     def _start_over(self) -> None:
-        self._run("PASSIVE")  # what came during the first one: little, so that the writer is held only briefly
+        # What came during the last one, again and again, until it is so little that the writer is held only briefly.
+        for _ in range(_ROUNDS):
+            began = time.monotonic()
+            self._run("PASSIVE")
+            if time.monotonic() - began < _BRIEF_S:
+                break
         with self._database.writer.lanes[0].lock.first():
             self._run("RESTART")
 
