@@ -212,7 +212,7 @@ def _describe(node: Node, shape: list[Any], params: dict[str, Any], dialect: str
         if node.op is Op.LIKE and dialect == "sqlite":
             value = _glob(str(value))
         if value is not None:
-            params[f"p{len(params)}"] = list(value) if isinstance(value, tuple) else value
+            params[f"p{len(params)}"] = _listed(value) if isinstance(value, tuple) else value
     elif isinstance(node, Not):
         shape.append("not")
         _describe(node.item, shape, params, dialect)
@@ -220,6 +220,11 @@ def _describe(node: Node, shape: list[Any], params: dict[str, Any], dialect: str
         shape.append(("and" if isinstance(node, And) else "or", len(node.items)))
         for item in node.items:
             _describe(item, shape, params, dialect)
+
+
+def _listed(values: tuple[Scalar, ...]) -> list[Scalar]:
+    """A list of one type, which PostgreSQL wants."""
+    return [float(value) for value in values] if _kind(values) is float else list(values)
 
 
 def _kind(value: Value) -> type[Scalar]:
