@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from modelyard.db.checkpoint import Checkpointer
-from modelyard.db.engine import Database, Transaction, sqlite_url
+from modelyard.db.engine import Database, sqlite_url
+from modelyard.db.transaction import Transaction
 
 MIB = 2**20
 

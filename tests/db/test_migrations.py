@@ -9,9 +9,10 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from modelyard.db import upgrade
-from modelyard.db.engine import Database, Transaction
+from modelyard.db.engine import Database
 from modelyard.db.revisions import known_revisions, newest_revision
 from modelyard.db.schema import prepare, revision, stamp
+from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidState
 
 

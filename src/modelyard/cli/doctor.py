@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from modelyard.artifacts.base import ArtifactStore
-    from modelyard.db.engine import Database, Transaction
+    from modelyard.db.engine import Database
+    from modelyard.db.transaction import Transaction
 
 LEAST_BYTES: Final = 200 * 2**20
 SCARCE_BYTES: Final = 2 * 2**30

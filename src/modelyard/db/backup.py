@@ -20,7 +20,8 @@ from .revisions import newest_revision
 from .schema import revision
 
 if TYPE_CHECKING:
-    from .engine import Database, Transaction
+    from .engine import Database
+    from .transaction import Transaction
 
 ORPHANS: Final = {
     "params without their run": ("param", "run_id", "run", "id"),

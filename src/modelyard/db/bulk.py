@@ -12,7 +12,7 @@ from . import log, runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .engine import Transaction
+    from .transaction import Transaction
 
 Bulk = LogBatch | NewRun | RunChange
 

@@ -12,7 +12,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .engine import Transaction
+    from .transaction import Transaction
 
 KEEP_MS = 600_000
 _LEAD = 7_130_421  # an arbitrary number, the same in every server

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from modelyard.domain.experiments import View
     from modelyard.domain.search import Node, OrderKey
 
-    from .engine import Database, Transaction
+    from .engine import Database
     from .keyset import Mark
+    from .transaction import Transaction
 
 MOST_CELLS = 12_000_000
 """Cells kept over all tables, about 8 bytes each; the tables used longest ago go first."""

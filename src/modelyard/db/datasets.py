@@ -15,7 +15,7 @@ from .tables import dataset, run_input, run_input_tag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .engine import Transaction
+    from .transaction import Transaction
 
 CONTEXT_TAG = "mlflow.data.context"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from modelyard.domain.runs import Run
 
-    from .engine import Transaction
+    from .transaction import Transaction
 
 MEMORY_BYTES = 24 * 2**20
 # Bodies of another form, from another release, are not used. Raise it when the rendering changes.

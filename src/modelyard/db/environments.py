@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from modelyard.domain.environments import Moves
 
-    from .engine import Transaction
+    from .transaction import Transaction
 
 _LIST = Statement(
     select(environment.c.name, environment.c.position, environment.c.stage).order_by(environment.c.position)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modelyard.domain.experiments import Lifecycle, View
     from modelyard.domain.search import Kind, Node, OrderKey, Scalar
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 _COLUMNS = (
     experiment.c.id,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.selectable import Select
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 MOST_SHAPES = 1000
 

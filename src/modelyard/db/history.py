@@ -15,7 +15,7 @@ from .tables import registry_event
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 _e = registry_event.c
 _COLUMNS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
@@ -11,9 +11,7 @@ from .statement import Statement
 from .tables import name_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .engine import Transaction
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _INSERT = Statement(insert(name_key).values(name=bindparam("name")).on_conflict_do_nothing())
 _BY_NAME = Statement(
@@ -24,6 +22,24 @@ _BY_ID = Statement(select(name_key.c.id, name_key.c.name).where(name_key.c.id.in
 MOST_REMEMBERED = 200_000
 
 
+class Statements(Protocol):
+    """What is needed of a transaction here. A transaction holds the keys, so these cannot name it."""
+
+    writing: bool
+
+    def rows(self, statement: Statement, **params: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        ...
+
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one statement for each row of parameters."""
+        ...
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Do this once the transaction is durable."""
+        ...
+
+
 class Keys:
     """Both directions of the table, for one database. Safe from several threads: entries are only ever added."""
 
@@ -31,7 +47,7 @@ class Keys:
         self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
 
-    def intern(self, tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+    def intern(self, tx: Statements, names: Iterable[str]) -> dict[str, int]:
         """The ids of the names; new names are written in this transaction."""
         ids = self._ids
         missing = sorted({name for name in names if name not in ids})
@@ -43,7 +59,7 @@ class Keys:
         self._seen(tx, rows)
         return {**ids, **{name: number for number, name in rows}}
 
-    def find(self, tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+    def find(self, tx: Statements, names: Iterable[str]) -> dict[str, int]:
         """The ids of those names that exist."""
         ids = self._ids
         found = {name: ids.get(name) for name in names}
@@ -54,7 +70,7 @@ class Keys:
             found.update((name, number) for number, name in rows)
         return {name: number for name, number in found.items() if number is not None}
 
-    def names(self, tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+    def names(self, tx: Statements, ids: Iterable[int]) -> dict[int, str]:
         """The names of the ids."""
         known = self._names
         missing = [number for number in set(ids) if number not in known]
@@ -68,7 +84,7 @@ class Keys:
         """Begin anew, because the database is another one."""
         self._ids, self._names = {}, {}
 
-    def _seen(self, tx: Transaction, rows: list[tuple[int, str]]) -> None:
+    def _seen(self, tx: Statements, rows: list[tuple[int, str]]) -> None:
         """Remember what a query found; what a transaction wrote itself, only once that is durable."""
         if tx.writing:
             tx.after_commit(lambda: self._remember(rows))

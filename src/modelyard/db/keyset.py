@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .engine import Transaction
     from .run_table import RunTable, TextColumn
+    from .transaction import Transaction
 
     Rows = NDArray[np.int64]
     Mask = NDArray[np.bool_]

@@ -25,7 +25,7 @@ from .tables import metric, metric_fresh, name_key, param, run, run_tag
 if TYPE_CHECKING:
     from modelyard.domain.metrics import LogBatch, Points
 
-    from .engine import Transaction
+    from .transaction import Transaction
 
 Pairs = Sequence[tuple[str, str]]
 

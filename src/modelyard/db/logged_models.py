@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from modelyard.domain.logged_models import DatasetChoice, ModelOrder
     from modelyard.domain.search import Kind, Node, OrderKey, Scalar
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 COLUMNS = (
     logged_model.c.id,

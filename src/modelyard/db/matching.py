@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from modelyard.domain.experiments import View
     from modelyard.domain.search import Node
 
-    from .engine import Transaction
     from .run_table import RunTable, TextColumn
+    from .transaction import Transaction
 
     Mask = NDArray[np.bool_]
 

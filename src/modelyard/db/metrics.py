@@ -17,7 +17,7 @@ from .statement import Statement
 from .tables import metric_chunk, metric_fresh, run
 
 if TYPE_CHECKING:
-    from .engine import Transaction
+    from .transaction import Transaction
 
 MIXED = 0
 """`key_id` of a chunk that holds several short series."""

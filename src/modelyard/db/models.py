@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from modelyard.domain.search import Node, OrderKey, Scalar
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 _m = registered_model.c
 COLUMNS = (_m.id, _m.name, _m.description, _m.created_ms, _m.updated_ms, _m.created_by, _m.tags)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from modelyard.domain.search import OrderKey
 
-    from .engine import Transaction
     from .run_table import RunTable
+    from .transaction import Transaction
 
     Rows = NDArray[np.int64]
     Keys = list[NDArray[Any]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from modelyard.domain.selection import Selection
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
 _INFOS = Statement(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 MISSING, NUMBER, NAN = 0, 1, 2
 MOST_OLD_TEXTS = 1000

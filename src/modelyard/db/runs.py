@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modelyard.domain.experiments import Lifecycle
     from modelyard.domain.runs import NewRun, RunChange
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 _uuid = run.c.uuid == bindparam("of")
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)

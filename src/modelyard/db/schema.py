@@ -23,7 +23,8 @@ from .statement import DIALECTS
 from .tables import environment, experiment, metadata
 
 if TYPE_CHECKING:
-    from .engine import Database, Transaction
+    from .engine import Database
+    from .transaction import Transaction
 
 ENVIRONMENTS: Final = (("staging", 1, "Staging"), ("production", 2, "Production"))
 

@@ -12,7 +12,7 @@ from .statement import Statement
 from .tables import experiment, logged_model, metric_chunk, metric_fresh, model_version, registered_model, run
 
 if TYPE_CHECKING:
-    from .engine import Transaction
+    from .transaction import Transaction
 
 RECORD_BYTES = 32
 """Size of a packed fresh point; see series.py."""

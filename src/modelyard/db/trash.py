@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from modelyard.domain.trash import Selection
 
-    from .engine import Transaction
+    from .transaction import Transaction
 
 PURGING: Final = "purging"
 DEFAULT_EXPERIMENT: Final = 0
@@ -213,8 +213,8 @@ def needed(tx: Transaction, since_ms: int = 0) -> set[str]:
         if run_uuid and not source.startswith("models:"):
             found.add(run_uuid)
     for model_id, uri in tx.rows(_MODELS, since=since_ms):
-        found.update(_TOKEN.findall(uri))
-        found.add(model_id.removeprefix("m-"))
+        # Not its own: an active one is due only if its experiment is.
+        found.update(token for token in _TOKEN.findall(uri) if not model_id.endswith(token))
     return found
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from modelyard.domain.search import Node, OrderKey, Scalar
     from modelyard.domain.versions import NewVersion
 
-    from .engine import Row, Transaction
+    from .transaction import Row, Transaction
 
 _v = model_version.c
 _m = registered_model.c

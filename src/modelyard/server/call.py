@@ -14,7 +14,7 @@ from .auth import principal_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, MutableMapping
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
 
     from .state import State
 

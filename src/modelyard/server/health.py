@@ -14,7 +14,7 @@ from modelyard.domain.errors import ModelyardError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
 
     from .metrics import Metrics
     from .state import State

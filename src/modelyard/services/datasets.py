@@ -13,7 +13,7 @@ from modelyard.domain.runs import ModelLink
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.principals import Principal
     from modelyard.domain.runs import DatasetInput
 

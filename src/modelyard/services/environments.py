@@ -17,7 +17,7 @@ from .history import Recorder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.environments import Moves, Placement
     from modelyard.domain.models import Alias
     from modelyard.domain.principals import Principal

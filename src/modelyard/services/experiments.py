@@ -13,7 +13,7 @@ from .clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.experiments import Experiment, View
     from modelyard.domain.principals import Principal
     from modelyard.domain.search import Node, OrderKey, Scalar

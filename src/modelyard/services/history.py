@@ -11,7 +11,7 @@ from modelyard.domain.errors import InvalidArgument, NotFound
 from .clock import now_ms
 
 if TYPE_CHECKING:
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.history import Change, Event
     from modelyard.domain.principals import Principal
 

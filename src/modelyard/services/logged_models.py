@@ -20,7 +20,7 @@ from .clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.logged_models import DatasetChoice, ModelOrder
     from modelyard.domain.principals import Principal
     from modelyard.domain.runs import ModelLink

@@ -12,9 +12,9 @@ from modelyard.db import sampling
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.db.engine import Transaction
     from modelyard.db.metrics import History
     from modelyard.db.series import Points
+    from modelyard.db.transaction import Transaction
 
 
 def history(tx: Transaction, source: History, run: str, key: str) -> Points:

@@ -22,7 +22,7 @@ from .history import Recorder
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.models import RegisteredModel
     from modelyard.domain.principals import Principal
     from modelyard.domain.search import Node, OrderKey, Scalar

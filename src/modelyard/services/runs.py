@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from modelyard.db.columns import ColumnStore, Found, Page
     from modelyard.db.documents import Documents
-    from modelyard.db.engine import Transaction
     from modelyard.db.keyset import Mark
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.experiments import View
     from modelyard.domain.runs import NewRun, Run, RunStatus
     from modelyard.domain.search import Node, OrderKey

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelyard.db import totals as db
 
 if TYPE_CHECKING:
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.totals import Totals
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from modelyard.artifacts.base import ArtifactStore
     from modelyard.artifacts.places import Place, Places
-    from modelyard.db.engine import Database, Transaction
+    from modelyard.db.engine import Database
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.trash import Selection
 
 BATCH: Final = 40
@@ -134,6 +135,12 @@ def _batches(items: list[Item]) -> Iterator[list[Item]]:
 async def _artifacts(places: Places, items: list[Item], done: Emptied, *, dry_run: bool) -> list[Item]:
     """Count and delete artifacts; the items that have none any more."""
     gate = asyncio.Semaphore(_AT_ONCE)
+    try:
+        await places.root.ready()
+    except ModelyardError as error:  # where nothing can be reached, nothing can be found either
+        unreachable = error.message
+    else:
+        unreachable = ""
 
     async def one(item: Item) -> bool:
         async with gate:
@@ -142,6 +149,8 @@ async def _artifacts(places: Places, items: list[Item], done: Emptied, *, dry_ru
                 if place is None:
                     done.left.append(item.uri)
                     return True
+                if unreachable and place.store is places.root:
+                    raise Unavailable(unreachable)
                 files, size = await _weigh(place.store, place.path)
                 if not dry_run:
                     await place.store.delete(place.path)

@@ -23,7 +23,7 @@ from .models import not_found as no_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.principals import Principal
     from modelyard.domain.search import Node, OrderKey, Scalar
 

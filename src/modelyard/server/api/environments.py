@@ -10,7 +10,7 @@ from modelyard.wire import environments as wire
 from modelyard.wire import versions as version_wire
 
 if TYPE_CHECKING:
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.environments import Environment
     from modelyard.domain.models import Alias
     from modelyard.domain.principals import Principal

@@ -14,7 +14,7 @@ from . import cursors
 from .runs import checked, experiment_ids
 
 if TYPE_CHECKING:
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.logged_models import LoggedModel
     from modelyard.domain.principals import Principal
     from modelyard.server.call import Call

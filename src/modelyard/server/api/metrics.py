@@ -9,8 +9,8 @@ from modelyard.services import metrics
 from modelyard.wire import metrics as wire
 
 if TYPE_CHECKING:
-    from modelyard.db.engine import Transaction
     from modelyard.db.series import Points
+    from modelyard.db.transaction import Transaction
     from modelyard.server.call import Call
 
 MOST_POINTS = 2_000_000

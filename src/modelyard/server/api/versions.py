@@ -14,7 +14,7 @@ from modelyard.wire import versions as wire
 from . import cursors
 
 if TYPE_CHECKING:
-    from modelyard.db.engine import Transaction
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.principals import Principal
     from modelyard.domain.search import Node
     from modelyard.domain.versions import ModelVersion
