@@ -89,6 +89,8 @@ class LocalStore:
         self._inside = self._root.rstrip("/") + "/"
         self._sync = sync
         self._seen = os.path.isdir(self._root)
+        self._above = os.path.dirname(self._root)
+        self._above_seen = os.path.isdir(self._above)
 
     @property
     def uri(self) -> str:
@@ -330,6 +332,8 @@ class LocalStore:
         elif seen:
             raise Unavailable(f"The artifact directory {self._root} has gone. Is its disk mounted?")
         elif create:
+            if self._above_seen and not os.path.isdir(self._above):
+                raise Unavailable(f"The directory {self._above} has gone. Is its disk mounted?")
             os.makedirs(self._root, exist_ok=True)
             self._seen = True
 
