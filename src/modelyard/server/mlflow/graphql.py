@@ -103,7 +103,8 @@ def _check_size(document: Any) -> None:
                 root_fields += depth == 1
                 aliases += selection.alias is not None
                 if selection.selection_set:
-                    most_aliases = max(most_aliases, walk(selection.selection_set, depth + 1, inside))
+                    below = walk(selection.selection_set, depth + 1, inside)
+                    most_aliases = max(most_aliases, below)
             elif selection.kind == "inline_fragment":
                 aliases += walk(selection.selection_set, depth, inside)
             elif (name := selection.name.value) in named and name not in inside:
@@ -112,7 +113,8 @@ def _check_size(document: Any) -> None:
 
     for definition in document.definitions:
         if definition.kind == "operation_definition":
-            most_aliases = max(most_aliases, walk(definition.selection_set, 1, frozenset()))
+            top = walk(definition.selection_set, 1, frozenset())
+            most_aliases = max(most_aliases, top)
     for what, count, most in (("root fields", root_fields, MAX_ROOT_FIELDS), ("aliases", most_aliases, MAX_ALIASES)):
         if count > most:
             raise _Refusal(f"GraphQL queries should have at most {most} {what}, got {count} {what}.")
