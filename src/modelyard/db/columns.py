@@ -126,7 +126,7 @@ class ColumnStore:
                 table.refresh(tx)
                 rows = np.flatnonzero(mask_of(table, tx, node, view))
                 total += len(rows)
-                best, _ = first_rows(table, tx, rows, order, wanted)
+                best = first_rows(table, tx, rows, order, wanted)
                 parts.append((table, best))
             if len(parts) == 1:
                 ids = tables[0].ids[parts[0][1]]
@@ -179,7 +179,7 @@ class ColumnStore:
                     rows = keyset.rows_after(table, tx, rows, order, after)
                 left += len(rows)
                 if limit:
-                    parts.append((table, first_rows(table, tx, rows, order, limit)[0]))
+                    parts.append((table, first_rows(table, tx, rows, order, limit)))
             chosen = [(table, int(row)) for table, rows in parts for row in rows]
             if len(parts) > 1:
                 chosen = [chosen[at] for at in keyset.merged(parts, tx, order)[:limit]]

@@ -15,7 +15,7 @@ import numpy as np
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search import Field, OrderKey
 
-from .ordering import descending
+from .ordering import RUN_ID, START, complete, descending
 from .run_table import MISSING, NAN, NUMBER, NumberColumn
 
 if TYPE_CHECKING:
@@ -31,20 +31,6 @@ if TYPE_CHECKING:
 
 Mark = tuple[str | int | float | None, ...]
 """A row's values of `complete` order keys: None is missing."""
-
-_START = Field("attribute", "start_time")
-_RUN_ID = Field("attribute", "run_id")
-
-
-def complete(order: Sequence[OrderKey]) -> list[OrderKey]:
-    """The order keys with the tie-breaks that every search adds: newest first, then by run id."""
-    named = {key.field for key in order}
-    keys = list(order)
-    if _START not in named:
-        keys.append(OrderKey(_START, ascending=False))
-    if _RUN_ID not in named:
-        keys.append(OrderKey(_RUN_ID))
-    return keys
 
 
 def is_text(field: Field) -> bool:
@@ -64,8 +50,8 @@ def check(mark: Mark, order: Sequence[OrderKey]) -> None:
 
 
 def _fits(value: str | float | None, field: Field) -> bool:
-    if field in (_START, _RUN_ID):
-        return isinstance(value, int if field == _START else str)
+    if field in (START, RUN_ID):
+        return isinstance(value, int if field == START else str)
     return value is None or isinstance(value, str) == is_text(field)
 
 
@@ -75,9 +61,9 @@ def mark_of(table: RunTable, tx: Transaction, row: int, order: Sequence[OrderKey
 
 
 def _value(table: RunTable, tx: Transaction, row: int, field: Field) -> str | int | float | None:
-    if field == _START:
+    if field == START:
         return int(table.starts[row])
-    if field == _RUN_ID:
+    if field == RUN_ID:
         return bytes(table.uuids[row]).decode()
     column = table.column(tx, field.kind, field.key, field.aggregate)
     if column is None:
@@ -103,9 +89,9 @@ def rows_after(table: RunTable, tx: Transaction, rows: Rows, order: Sequence[Ord
 def _compare(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey, value: Any) -> list[tuple[Mask, Mask]]:
     """For each sort column behind a key: which rows come after the value, and which are level with it."""
     field = key.field
-    if field == _START:
+    if field == START:
         return [_sides(table.starts[rows], value, ascending=key.ascending)]
-    if field == _RUN_ID:
+    if field == RUN_ID:
         return [_sides(table.uuids[rows], value.encode(), ascending=key.ascending)]
     column = table.column(tx, field.kind, field.key, field.aggregate)
     if column is None:  # missing everywhere
@@ -147,9 +133,9 @@ def merged(parts: Sequence[tuple[RunTable, Rows]], tx: Transaction, order: Seque
     keys: list[NDArray[Any]] = []
     for key in complete(order):
         field, sign = key.field, 1 if key.ascending else -1
-        if field == _START:
+        if field == START:
             keys.append(np.concatenate([sign * table.starts[rows] for table, rows in parts]))
-        elif field == _RUN_ID:
+        elif field == RUN_ID:
             uuids = np.concatenate([table.uuids[rows] for table, rows in parts])
             keys.append(uuids if key.ascending else descending(uuids))
         elif is_text(field):

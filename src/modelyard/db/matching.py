@@ -114,8 +114,11 @@ def _texts(column: TextColumn, node: Comparison) -> Mask:
         return ~present
     if op not in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN):
         return column.where(_text_test(node))
-    values = node.value if isinstance(node.value, tuple) else (node.value,)
-    among: Mask = np.isin(codes, np.array([column.code(str(value)) for value in values]))
+    among: Mask
+    if isinstance(node.value, tuple):
+        among = np.isin(codes, np.array([column.code(str(value)) for value in node.value]))
+    else:
+        among = codes == column.code(str(node.value))
     return among if op in (Op.EQ, Op.IN) else present & ~among
 
 

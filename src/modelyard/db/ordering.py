@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelyard.domain.search import Field, OrderKey
+
 from .run_table import MISSING, NUMBER, NumberColumn
 
 if TYPE_CHECKING:
@@ -17,66 +19,60 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from modelyard.domain.search import OrderKey
-
     from .run_table import RunTable
     from .transaction import Transaction
 
     Rows = NDArray[np.int64]
     Keys = list[NDArray[Any]]
 
-
-def first_rows(
-    table: RunTable, tx: Transaction, rows: Rows, order: Sequence[OrderKey], count: int
-) -> tuple[Rows, Keys]:
-    """The first `count` of the rows in order, and their sort keys (most significant first) for merging tables."""
-    keys = _keys(table, tx, rows, order)
-    if len(rows) > 4 * count and count > 0:
-        rows, keys = _narrow(rows, keys, count)
-    chosen = np.lexsort(keys[::-1])[:count]
-    return rows[chosen], [key[chosen] for key in keys]
+START = Field("attribute", "start_time")
+RUN_ID = Field("attribute", "run_id")
 
 
-def _narrow(rows: Rows, keys: Keys, count: int) -> tuple[Rows, Keys]:
-    """Keep the rows that can be among the first: all up to the count-th value of the leading key, ties included."""
-    leading = keys[0]
-    if len(keys) > 1 and leading.dtype == np.int8:
-        # The leading key only tells values from holes; where enough rows have values, those decide.
-        present = np.flatnonzero(leading == leading.min())
-        if len(present) < count:
-            return rows, keys
-        rows, keys = rows[present], [key[present] for key in keys]
-        leading = keys[1]
-    if len(rows) > count:
-        kept = np.flatnonzero(leading <= np.partition(leading, count - 1)[count - 1])
-        rows, keys = rows[kept], [key[kept] for key in keys]
-    return rows, keys
-
-
-def _keys(table: RunTable, tx: Transaction, rows: Rows, order: Sequence[OrderKey]) -> Keys:
-    keys: Keys = []
-    named = set()
-    for item in order:
-        field = item.field
-        sign = 1 if item.ascending else -1
-        if field.kind == "attribute" and field.key == "run_id":
-            named.add("run_id")
-            uuids = table.uuids[rows]
-            keys.append(uuids if item.ascending else descending(uuids))
-        elif field.kind == "attribute" and field.key == "start_time":
-            named.add("start_time")
-            keys.append(sign * table.starts[rows])
-        else:
-            keys += _column_keys(table, tx, rows, item, sign)
-    if "start_time" not in named:
-        keys.append(-table.starts[rows])
-    if "run_id" not in named:
-        keys.append(table.uuids[rows])
+def complete(order: Sequence[OrderKey]) -> list[OrderKey]:
+    """The order keys with the tie-breaks that every search adds: newest first, then by run id."""
+    named = {key.field for key in order}
+    keys = list(order)
+    if START not in named:
+        keys.append(OrderKey(START, ascending=False))
+    if RUN_ID not in named:
+        keys.append(OrderKey(RUN_ID))
     return keys
 
 
-def _column_keys(table: RunTable, tx: Transaction, rows: Rows, item: OrderKey, sign: int) -> Keys:
-    column = table.column(tx, item.field.kind, item.field.key, item.field.aggregate)
+def first_rows(table: RunTable, tx: Transaction, rows: Rows, order: Sequence[OrderKey], count: int) -> Rows:
+    """The first `count` of the rows, in order. The table's lock is held."""
+    keys = complete(order)
+    if len(rows) > 4 * count > 0:
+        rows = _narrow(table, tx, rows, keys[0], count)
+    columns = [column for key in keys for column in _columns(table, tx, rows, key)]
+    return rows[np.lexsort(columns[::-1])[:count]]
+
+
+def _narrow(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey, count: int) -> Rows:
+    """Keep the rows that can be among the first: all up to the count-th value of the leading key, ties included."""
+    leading, *values = _columns(table, tx, rows, key) or [np.zeros(len(rows))]
+    if values:
+        # The leading column only tells values from holes; where enough rows have values, those decide.
+        present = np.flatnonzero(leading == leading.min())
+        if len(present) < count:
+            return rows
+        rows, leading = rows[present], values[0][present]
+    if len(rows) <= count or leading.dtype.kind == "S":
+        return rows
+    early: Rows = rows[leading <= np.partition(leading, count - 1)[count - 1]]
+    return early
+
+
+def _columns(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey) -> Keys:
+    """What sorts the rows by a key, ascending: one column, or two of which the first tells values from holes."""
+    field, sign = key.field, 1 if key.ascending else -1
+    if field == START:
+        return [sign * table.starts[rows]]
+    if field == RUN_ID:
+        uuids = table.uuids[rows]
+        return [uuids if key.ascending else descending(uuids)]
+    column = table.column(tx, field.kind, field.key, field.aggregate)
     if column is None:
         return []
     if isinstance(column, NumberColumn):
