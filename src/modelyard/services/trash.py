@@ -20,6 +20,7 @@ from modelyard.domain.errors import (
     NotFound,
     NotSupported,
     PermissionDenied,
+    Unavailable,
 )
 from modelyard.domain.trash import Emptied, Item
 
