@@ -1,4 +1,4 @@
-"""The disk is full, the directory cannot be written, files are gone: 503 with a reason, and on it goes when that is mended."""
+"""A full disk, a directory that cannot be written, files that are gone: 503 with a reason; once mended, on it goes."""
 
 from __future__ import annotations
 

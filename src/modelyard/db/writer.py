@@ -18,7 +18,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import random
 import threading
+import time
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -26,17 +28,23 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import ModelyardError, Unavailable
 
+from . import bulk, changes
+from .transaction import Transaction
 from .yielding import YieldingLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .bulk import Bulk
-    from .engine import Database, Transaction
+    from .connections import Connections
+    from .keys import Keys
+
+    Listener = Callable[[dict[int, set[int]]], None]
 
 MOST_PER_DRAIN = 256
 POSTGRES_THREADS = 2
-RETRIES = 3
+RETRIES = 4
+PAUSE_S = 0.02
 """How often a transaction is begun again whose connection was lost before its commit, or that a deadlock ended."""
 
 log = logging.getLogger("modelyard.db")
@@ -70,8 +78,10 @@ class Lane:
         commands: commands that these carried.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Connections, keys: Keys, on_commit: list[Listener]) -> None:
         self.database = database
+        self.keys = keys
+        self.on_commit = on_commit
         self.lock = YieldingLock()
         self.queue: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self.commits = 0
@@ -84,9 +94,11 @@ class Lane:
         if not commands:
             return
         failure = self._try(commands)
-        for _ in range(RETRIES):
+        for attempt in range(RETRIES):
             if failure is None or not self.database.passing(failure):
                 break
+            # Two that meet in a deadlock must not begin again in step.
+            time.sleep(random.uniform(0, PAUSE_S * 2**attempt))  # noqa: S311 - no secret
             failure = self._try(commands)
         if failure is None:
             return
@@ -118,7 +130,7 @@ class Lane:
         try:
             tx.committed()
             if tx.touched:
-                for listener in self.database.on_commit:
+                for listener in self.on_commit:
                     listener(tx.touched)
         except Exception:
             log.exception("what follows a commit failed")
@@ -132,8 +144,6 @@ class Lane:
         )
 
     def _begin(self) -> Transaction:
-        from .engine import Transaction  # noqa: PLC0415 - it imports this
-
         database = self.database
         if database.dialect == "sqlite":
             generation = database.check_file()
@@ -144,7 +154,7 @@ class Lane:
             self._connection = database.connect()
         if database.dialect == "sqlite":
             self._connection.execute("BEGIN IMMEDIATE")
-        return Transaction(self._connection, database, writing=True)
+        return Transaction(self._connection, database.dialect, self.keys, writing=True)
 
     def _pipeline(self, commands: list[Command]) -> AbstractContextManager[object]:
         """PostgreSQL: send statements without waiting for each answer, the COMMIT with the last of them.
@@ -159,8 +169,6 @@ class Lane:
     def _apply(self, tx: Transaction, commands: list[Command]) -> None:
         batches = [command for command in commands if command.batch is not None]
         if batches:
-            from . import bulk  # noqa: PLC0415 - likewise
-
             for command, outcome in zip(batches, bulk.apply(tx, [c.batch for c in batches]), strict=True):
                 if isinstance(outcome, ModelyardError):
                     command.error = outcome
@@ -183,8 +191,6 @@ class Lane:
                 tx.roll_back_to(waiting)
             tx.release()
         if tx.touched and tx.dialect == "postgresql":
-            from . import changes  # noqa: PLC0415 - likewise
-
             changes.record(tx)
 
     def _rollback(self, error: Exception) -> None:
@@ -225,11 +231,10 @@ class Lane:
 class Writer:
     """Takes commands from event loops and threads. See the module's text."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Connections, keys: Keys, on_commit: list[Listener]) -> None:
         self.threaded = database.dialect == "postgresql" or database.full_sync
         count = POSTGRES_THREADS if database.dialect == "postgresql" else 1
-        self.lanes = [Lane(database) for _ in range(count)]
+        self.lanes = [Lane(database, keys, on_commit) for _ in range(count)]
         self._waiting: list[Command] = []
         self._scheduled = False
         self._later = 0
