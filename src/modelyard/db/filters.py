@@ -52,16 +52,13 @@ class Pairs:
 
     Attributes:
         key, value: its columns.
-        on: how its rows are tied to the entity's row.
-        owner, holder: if (key, value) is indexed: its column that refers to the entity, and the entity's column that is
-            meant; equality is then looked up there.
+        on: how its rows are tied to the entity's row; with `key` that is the primary key, so that each row of the entity
+            costs one look-up. (Values have no index: they may be longer than PostgreSQL can index.)
     """
 
     key: ColumnElement[Any]
     value: ColumnElement[Any]
     on: tuple[Condition, ...]
-    owner: ColumnElement[Any] | None = None
-    holder: ColumnElement[Any] | None = None
 
 
 @dataclass(slots=True)
@@ -268,8 +265,6 @@ class _Compiler:
         if clause.op is Op.IS_NOT_NULL:
             return exists(literal(1)).where(*pairs.on, key)
         test = self._test(pairs.value, clause)
-        if clause.op is Op.EQ and pairs.owner is not None and pairs.holder is not None:
-            return pairs.holder.in_(select(pairs.owner).where(key, test))
         return exists(literal(1)).where(*pairs.on, key, test)
 
     def _test(self, column: ColumnElement[Any], clause: Comparison) -> Condition:

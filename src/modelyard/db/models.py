@@ -117,8 +117,6 @@ SOURCE = Source(
             registered_model_tag.c.key,
             registered_model_tag.c.value,
             (registered_model_tag.c.model_id == _m.id,),
-            owner=registered_model_tag.c.model_id,
-            holder=_m.id,
         )
     },
     texts=frozenset({"name"}),

@@ -248,7 +248,6 @@ registered_model_tag = Table(
     _key("model_id"),
     _text_key("key"),
     _text("value"),
-    Index(None, "key", "value"),
     sqlite_with_rowid=False,
 )
 model_version = Table(

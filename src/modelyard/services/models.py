@@ -9,9 +9,11 @@ from modelyard.db import versions
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, NotFound
 from modelyard.domain.history import Change
 from modelyard.domain.validation import (
+    LONGEST_MODEL_NAME,
     check_alias,
     check_alias_is_free,
     check_key,
+    check_length,
     check_model_name,
     check_registry_tag,
 )
@@ -131,9 +133,10 @@ def create(
 
     Raises:
         AlreadyExists: it is taken.
-        InvalidArgument: it is blank, holds `/` or `:`, or a tag is not allowed.
+        InvalidArgument: it is blank, holds `/` or `:`, has over 500 characters, or a tag is not allowed.
     """
     check_model_name(name)
+    check_length("name", name, LONGEST_MODEL_NAME)
     tags = tags or {}
     for key, value in tags.items():
         check_registry_tag(key, value)
@@ -171,6 +174,7 @@ def rename(
         InvalidArgument: the new name is not allowed.
     """
     check_model_name(new_name, "new_name")
+    check_length("new_name", new_name, LONGEST_MODEL_NAME)
     model = _lock(tx, name)
     if new_name != name and db.bare(tx, new_name) is not None:
         raise taken(new_name)

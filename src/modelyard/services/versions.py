@@ -11,7 +11,7 @@ from modelyard.db import versions as db
 from modelyard.domain import environments as rule
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, ModelyardError, NotFound
 from modelyard.domain.history import Change
-from modelyard.domain.validation import check_key, check_model_name, check_registry_tag
+from modelyard.domain.validation import check_key, check_length, check_model_name, check_registry_tag
 from modelyard.domain.versions import ModelVersion, NewVersion, Stage, find_stage, parse_stage
 
 from . import environments, sources
@@ -31,6 +31,7 @@ MODEL_VERSIONS_TAG = "mlflow.modelVersions"
 """On a logged model: the versions that were made from it, as the 3.x client reads them."""
 
 GREATEST_NUMBER = 2**63 - 1
+LONGEST_RUN_ID = 500
 _LOGGED_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _STAGES_IN_ENVIRONMENTS = (Stage.STAGING, Stage.PRODUCTION)
 
@@ -211,6 +212,7 @@ def create(
     check_model_name(model)
     for key, value in new.tags.items():
         check_registry_tag(key, value)
+    check_length("run_id", new.run_id or "", LONGEST_RUN_ID)
     location, run_id = _locate(tx, new)
     comparable = label_key(new.label) if new.label is not None else None
     recorder = Recorder(tx, principal, reason)

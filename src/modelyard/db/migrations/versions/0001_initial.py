@@ -246,7 +246,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model_id", "key", name=op.f("pk_registered_model_tag")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_registered_model_tag_key_value"), "registered_model_tag", ["key", "value"], unique=False)
     op.create_table(
         "registry_event",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
