@@ -52,8 +52,8 @@ class Pairs:
 
     Attributes:
         key, value: its columns.
-        on: how its rows are tied to the entity's row; with `key` the primary key, so that each row of the entity costs one
-            look-up. (Values have no index: they may be longer than PostgreSQL can index.)
+        on: how its rows are tied to the entity's row; with `key` the primary key, so that each of the entity's rows
+            costs one look-up. (Values have no index: they may be longer than PostgreSQL can index.)
     """
 
     key: ColumnElement[Any]
