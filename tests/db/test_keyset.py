@@ -14,6 +14,7 @@ from modelyard.db.engine import Database
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.metrics import LogBatch, Points
 from modelyard.domain.principals import ANONYMOUS
+from modelyard.domain.runs import plan
 from modelyard.domain.search import parse_order_by
 from modelyard.services import experiments, runs
 
@@ -40,7 +41,10 @@ RUNS = st.tuples(
 
 def add(database: Database, homes: list[int], row: tuple[int, int, float | None, str | None]) -> str:
     home, start, loss, kind = row
-    run = database.write(runs.create, ANONYMOUS, homes[home], start_ms=start, name=f"run {kind}")
+    new = plan(
+        homes[home], name=f"run {kind}", start_ms=start, user_id="", created_by=ANONYMOUS.name, uuid=uuid4().hex
+    )
+    run = database.write(runs.create, new)
     points = None if loss is None else Points(["loss"], [loss], [1], [0])
     batch = LogBatch(run.uuid, points, [] if kind is None else [("kind", kind)])
     assert database.write(log.apply, [batch]) == [None]
