@@ -42,6 +42,11 @@ def test_every_decision_is_listed() -> None:
     ] == []
 
 
+def test_no_decision_number_is_taken_twice() -> None:
+    numbers = [page.name[:4] for page in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
+    assert sorted(numbers) == sorted(set(numbers))
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     dead = [
         f"{source.relative_to(ROOT)}: {target}"
