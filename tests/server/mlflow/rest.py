@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -66,8 +67,15 @@ class Rest:
         assert answer.status == 200, answer.body
         return answer.json
 
+    def tick(self) -> None:
+        """Wait until the clock shows another millisecond, so that what is made next is newer."""
+        now = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 == now:
+            pass
+
     def experiment(self, name: str = "e", **body: Any) -> str:
         """A new experiment's id."""
+        self.tick()
         return str(self.good("experiments/create", name=name, **body)["experiment_id"])
 
     def run(self, experiment_id: str = "0", **body: Any) -> str:
@@ -76,4 +84,5 @@ class Rest:
 
     def model(self, experiment_id: str = "0", **body: Any) -> str:
         """A new logged model's id."""
+        self.tick()
         return str(self.good("logged-models", experiment_id=experiment_id, **body)["model"]["info"]["model_id"])
