@@ -50,7 +50,7 @@ dev: $(VENV)/.dev-installed  ## a server on this checkout, its data in ./data
 
 .PHONY: bench
 bench: $(VENV)/.dev-installed  ## our figures against MLflow's, on this machine (BENCH_ARGS; takes long)
-	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.dev-installed  ## the tests that take minutes on purpose: kill -9, races, floods
