@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
 
     from .app import App
+
+log = logging.getLogger("modelyard.server")
 
 KEEP_ALIVE_S: Final = 75
 """Above the 60 s after which common proxies and pools let go of an idle connection."""
@@ -52,7 +55,10 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
         if counter % _TICKS_PER_S == 0:
-            self._app.tick()
+            try:
+                self._app.tick()
+            except Exception:  # what is not counted this second does not end the server
+                log.exception("The tick failed; the next one comes in a second")
         if counter % _SWEEP_TICKS == 0:
             now = time.monotonic()
             for connection in tuple(self.server_state.connections):
