@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from .message import Answer, Count, Cursor, Filter, Limit, NextCursor, OrderBy, Request, TagChanges, Tags, Total, View
+from .message import (
+    Answer,
+    Count,
+    Limit,
+    NextCursor,
+    QueryCursor,
+    QueryFilter,
+    QueryOrderBy,
+    Request,
+    TagChanges,
+    Tags,
+    Total,
+    View,
+)
 
 if TYPE_CHECKING:
     from modelyard.domain import experiments as domain
@@ -32,11 +45,11 @@ class ExperimentChange(Request):
 class ExperimentSearch(Request):
     """Which experiments, and in which order."""
 
-    filter: Filter = ""
-    order_by: OrderBy = []
+    filter: QueryFilter = ""
+    order_by: QueryOrderBy = []
     view: View = "active"
     limit: Limit = 100
-    cursor: Cursor = ""
+    cursor: QueryCursor = ""
     count: Count = False
 
 

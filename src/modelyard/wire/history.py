@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from .message import Answer, Cursor, Id, NextCursor, Request
+from .message import Answer, Id, NextCursor, QueryCursor, Request
 
 if TYPE_CHECKING:
     from modelyard.domain import history as domain
@@ -18,7 +18,7 @@ class HistoryQuery(Request):
     """Which part of the history."""
 
     limit: EventLimit = 100
-    cursor: Cursor = ""
+    cursor: QueryCursor = ""
 
 
 class ModelHistoryQuery(Request):
@@ -26,7 +26,7 @@ class ModelHistoryQuery(Request):
 
     version: Annotated[Id | None, Meta(description="Only of this version.")] = None
     limit: EventLimit = 100
-    cursor: Cursor = ""
+    cursor: QueryCursor = ""
 
 
 class Event(Answer):

@@ -46,7 +46,29 @@ OrderBy = Annotated[
 ]
 Limit = Annotated[int, Meta(ge=1, le=5000, description="How many at most.")]
 Cursor = Annotated[
-    str, Meta(max_length=100_000, description="`next_cursor` of the page before; empty: the first page.")
+    str,
+    Meta(
+        max_length=200_000,
+        pattern="^[A-Za-z0-9_-]*$",
+        description="`next_cursor` of the page before; empty: the first page.",
+    ),
+]
+# A URL has room for 64 kB; what a query holds must fit, each letter as up to twelve bytes.
+QueryFilter = Annotated[
+    str,
+    Meta(max_length=2000, description="Such as `name LIKE 'wine%' AND tags.team IN ('a', 'b')`; empty: everything."),
+]
+QueryOrderBy = Annotated[
+    list[Annotated[str, Meta(max_length=300)]],
+    Meta(max_length=10, description="Such as `name DESC`; what is missing comes last."),
+]
+QueryCursor = Annotated[
+    str,
+    Meta(
+        max_length=24_000,
+        pattern="^[A-Za-z0-9_-]*$",
+        description="`next_cursor` of the page before; empty: the first page.",
+    ),
 ]
 Count = Annotated[bool, Meta(description="Also count everything that matches, as `total`.")]
 NextCursor = Annotated[str | None, Meta(description="Where the next page begins; null: this is the last one.")]

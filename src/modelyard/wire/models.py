@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from .message import Answer, Count, Cursor, Filter, Limit, NextCursor, OrderBy, Request, TagChanges, Tags, Total
+from .message import (
+    Answer,
+    Count,
+    Limit,
+    NextCursor,
+    QueryCursor,
+    QueryFilter,
+    QueryOrderBy,
+    Request,
+    TagChanges,
+    Tags,
+    Total,
+)
 from .versions import Description, Reason
 
 if TYPE_CHECKING:
@@ -36,10 +48,10 @@ class ModelChange(Request):
 class ModelSearch(Request):
     """Which registered models, and in which order."""
 
-    filter: Filter = ""
-    order_by: OrderBy = []
+    filter: QueryFilter = ""
+    order_by: QueryOrderBy = []
     limit: Limit = 100
-    cursor: Cursor = ""
+    cursor: QueryCursor = ""
     count: Count = False
 
 

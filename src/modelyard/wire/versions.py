@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from .message import Answer, Count, Cursor, Filter, Limit, NextCursor, OrderBy, Request, TagChanges, Tags, Total
+from .message import (
+    Answer,
+    Count,
+    Limit,
+    NextCursor,
+    QueryCursor,
+    QueryFilter,
+    QueryOrderBy,
+    Request,
+    TagChanges,
+    Tags,
+    Total,
+)
 
 if TYPE_CHECKING:
     from modelyard.domain import versions as domain
@@ -55,17 +67,17 @@ class VersionChange(Request):
 class VersionSearch(Request):
     """Which versions, and in which order."""
 
-    filter: Filter = ""
-    order_by: OrderBy = []
+    filter: QueryFilter = ""
+    order_by: QueryOrderBy = []
     limit: Limit = 100
-    cursor: Cursor = ""
+    cursor: QueryCursor = ""
     count: Count = False
 
 
 class WithReason(Request):
     """Why something is done."""
 
-    reason: Reason = ""
+    reason: Annotated[str, Meta(max_length=2000, description="Why; kept in the history.")] = ""
 
 
 class PointTo(Request):

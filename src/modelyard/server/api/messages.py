@@ -72,6 +72,9 @@ def from_query(query: bytes, kind: type[T]) -> T:
     for name, value in pairs:
         if "\0" in value:
             raise InvalidArgument(NUL_REFUSED)
+        if value.lower() == "null" and name in _optional(kind):  # msgspec would take it for None
+            detail = f"The query parameter {name!r} cannot be null; leave it out."
+            raise Malformed(detail, [ProblemPart(pointer=name, detail="Leave it out.")])
         if name in lists:
             values.setdefault(name, []).append(value)
         elif name in values:
@@ -91,6 +94,17 @@ def _lists(kind: type[Any]) -> frozenset[str]:
     found = inspect.type_info(kind)
     assert isinstance(found, inspect.StructType)  # noqa: S101 - messages are structs
     return frozenset(field.encode_name for field in found.fields if isinstance(_bare(field.type), inspect.ListType))
+
+
+@cache
+def _optional(kind: type[Any]) -> frozenset[str]:
+    found = inspect.type_info(kind)
+    assert isinstance(found, inspect.StructType)  # noqa: S101 - messages are structs
+    return frozenset(
+        field.encode_name
+        for field in found.fields
+        if any(isinstance(each, inspect.NoneType) for each in _alternatives(field.type))
+    )
 
 
 def _bare(kind: inspect.Type) -> inspect.Type:

@@ -79,6 +79,10 @@ def describe(routes: list[Route]) -> dict[str, Any]:
         },
         "tags": [{"name": name, "description": text} for name, text in GROUPS.items()],
         "paths": paths,
+        "x-problems": [
+            {"code": kind.code, "status": kind.status, "title": kind.title, "advice": kind.advice}
+            for kind in sorted(errors.KINDS, key=lambda kind: (kind.status, kind.code))
+        ],
         # A query is described parameter by parameter.
         "components": {"schemas": {name: each for name, each in components.items() if name not in queries - used}},
     }
@@ -143,7 +147,7 @@ def _transfer(route: Route, operation: dict[str, Any], kinds: list[errors.Kind])
         from modelyard.wire.artifacts import Stored  # noqa: PLC0415 - described here alone
 
         _, components = msgspec.json.schema_components([Stored], ref_template=_REF)
-        operation["requestBody"] = {"required": True, "content": {route.media: {"schema": {}}}}
+        operation["requestBody"] = {"required": False, "content": {route.media: {"schema": {}}}}
         content = {"application/json": {"schema": components["Stored"]}}
         operation["responses"] = {"201": {"description": "Stored", "content": content}}
         kinds += [errors.STATUS[domain.TooLarge], errors.STATUS[domain.Timeout]]

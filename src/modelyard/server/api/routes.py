@@ -87,15 +87,6 @@ EXPERIMENTS: Final = [
 RUNS: Final = [
     Route(
         "POST",
-        "/runs/{run_id}/log",
-        runs.log,
-        "Log metrics, params and tags, all or nothing.",
-        "Runs",
-        takes=run_wire.Log,
-        errors=_TRASH,
-    ),
-    Route(
-        "POST",
         "/runs",
         runs.create,
         "Start a run.",
@@ -142,6 +133,15 @@ RUNS: Final = [
         "Runs",
         takes=run_wire.RunChange,
         gives=run_wire.Run,
+        errors=_TRASH,
+    ),
+    Route(
+        "POST",
+        "/runs/{run_id}/log",
+        runs.log,
+        "Log metrics, params and tags, all or nothing.",
+        "Runs",
+        takes=run_wire.Log,
         errors=_TRASH,
     ),
     Route("DELETE", "/runs/{run_id}", runs.delete, "Move a run to the trash.", "Runs", errors=_GONE),
