@@ -55,6 +55,8 @@ def test_every_flag_can_be_a_variable_and_the_flag_wins(tmp_path):
             {},
             r"Cannot open the database postgresql://u:\*\*\*@127",
         ),
+        (["--database", "sqlite:///:memory:"], {}, "sqlite:///:memory: names no file"),
+        (["--database", "sqlite:////no/such/folder/a.db"], {}, "/no/such/folder cannot be written: No such file"),
         (["--artifacts", "ftp://h/d"], {}, "cannot be kept at ftp: URIs"),
         (["--host", "203.0.113.7", "--allow-remote"], {}, "Cannot listen on 203.0.113.7 port 0: Cannot assign"),
         ([], {"MODELYARD_FULL_SYNC": "maybe"}, "MODELYARD_FULL_SYNC='maybe' is not true or false"),

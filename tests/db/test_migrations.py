@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 
 import pytest
 from alembic.script import ScriptDirectory
 
-from modelyard.db import upgrade
+from modelyard.db import revisions, upgrade
 from modelyard.db.engine import Database
 from modelyard.db.revisions import known_revisions, newest_revision
 from modelyard.db.schema import prepare, revision, stamp
 from modelyard.db.transaction import Transaction
 from modelyard.domain.errors import InvalidState
+from modelyard.domain.principals import ANONYMOUS
+from modelyard.services import experiments
 
 
 @pytest.fixture
@@ -84,6 +87,44 @@ def test_a_newer_releases_database_is_refused_and_left_alone(empty):
     with pytest.raises(InvalidState, match=r"9999, which a newer Modelyard made; .* Upgrade Modelyard"):
         prepare(empty, "mlflow-artifacts:")
     assert empty.read(schema) == before
+
+
+@pytest.fixture
+def next_release(tmp_path, monkeypatch):
+    """A release that has one migration more; its body is the argument."""
+
+    def release(*lines: str) -> None:
+        folder = tmp_path / "migrations"
+        shutil.copytree(revisions.MIGRATIONS, folder)
+        number = f"{len(known_revisions()) + 1:04}"
+        body = "".join(f"    {line}\n" for line in lines)
+        (folder / "versions" / f"{number}_more.py").write_text(
+            f"from alembic import op\nimport sqlalchemy as sa\nrevision = {number!r}\n"
+            f"down_revision = {newest_revision()!r}\ndef upgrade():\n{body}"
+        )
+        monkeypatch.setattr(revisions, "MIGRATIONS", folder)
+
+    return release
+
+
+def test_an_older_database_is_upgraded_and_its_release_goes_on_with_it(empty, next_release):
+    prepare(empty, "mlflow-artifacts:")
+    before = newest_revision()
+    next_release('op.add_column("run", sa.Column("colour", sa.Text()))')
+    prepare(empty, "mlflow-artifacts:")
+    assert empty.read(revision) == newest_revision() != before
+    assert empty.read(lambda tx: tx.sql("SELECT colour FROM run")) == []
+    assert empty.read(lambda tx: tx.sql("SELECT name FROM experiment")) == [("Default",)]
+    empty.write(lambda tx: experiments.create(tx, ANONYMOUS, name="old code", location="", root="mlflow-artifacts:"))
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(empty, next_release):
+    prepare(empty, "mlflow-artifacts:")
+    before, number = empty.read(schema), newest_revision()
+    next_release('op.add_column("run", sa.Column("colour", sa.Text()))', 'op.drop_table("no_such_table")')
+    with pytest.raises(Exception, match="no_such_table"):
+        prepare(empty, "mlflow-artifacts:")
+    assert (empty.read(schema), empty.read(revision)) == (before, number)
 
 
 def test_somebody_elses_tables_are_refused(empty):

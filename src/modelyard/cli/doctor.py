@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import unquote
 
 import click
 
@@ -145,7 +146,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     from modelyard.db.schema import revision
 
     sqlite = settings.database_url.startswith("sqlite:///")
-    if sqlite and not Path(settings.database_url.removeprefix("sqlite:///")).exists():
+    if sqlite and not Path(unquote(settings.database_url.removeprefix("sqlite:///"))).exists():
         yield Finding("ok", "database", f"{settings.database_url} does not exist yet; the first start makes it")
         return
     with closing(open_database(settings)) as database:

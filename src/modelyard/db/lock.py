@@ -31,7 +31,7 @@ class ServerLock:
         except OSError as error:
             raise Unavailable(
                 f"The directory {os.path.dirname(path)} cannot be written: {error.strerror}. "  # noqa: PTH120
-                "Choose another with --data, or mend its permissions."
+                "Choose another with --data or --database, or mend its permissions."
             ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 from modelyard.domain.errors import InvalidState
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+"""Alembic's folder."""
 
 REVISION_TABLE: Final = "schema_revision"
 """Alembic's table, under our name for it."""
@@ -15,11 +17,9 @@ LOCK: Final = 470_020_285_804
 """Of PostgreSQL's advisory locks: any number, the same for every server, so that one at a time looks at the schema."""
 
 
-@cache
 def known_revisions() -> tuple[str, ...]:
     """Revisions that this release can read, oldest first: the numbers that its migrations' files begin with."""
-    folder = Path(__file__).parent / "migrations" / "versions"
-    return tuple(sorted(path.name.partition("_")[0] for path in folder.glob("[0-9]*.py")))
+    return tuple(sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
 
 
 def newest_revision() -> str:

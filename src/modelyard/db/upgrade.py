@@ -9,7 +9,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from .revisions import REVISION_TABLE
+from . import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def config() -> Config:
     """Alembic's configuration; no ini file is needed."""
     found = Config()
-    found.set_main_option("script_location", "modelyard:db/migrations")
+    found.set_main_option("script_location", str(revisions.MIGRATIONS))
     found.set_main_option("path_separator", "os")
     found.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     return found
@@ -55,7 +55,7 @@ def _run(database: Database, action: Callable[[Config], Any]) -> None:
         # The driver's own idea of transactions leaves DDL out; ours begins them itself.
         event.listen(engine, "begin", _begin)
     settings = config()
-    settings.attributes["version_table"] = REVISION_TABLE
+    settings.attributes["version_table"] = revisions.REVISION_TABLE
     try:
         with engine.begin() as connection:
             settings.attributes["connection"] = connection

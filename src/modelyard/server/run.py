@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from modelyard import __version__
 from modelyard.domain.errors import InvalidArgument, Unavailable
@@ -46,7 +47,7 @@ def serve(settings: Settings) -> int:
         if settings.database_url.startswith("sqlite:///"):
             from modelyard.db.lock import ServerLock  # noqa: PLC0415
 
-            held.enter_context(ServerLock(settings.database_url.removeprefix("sqlite:///"), url))
+            held.enter_context(ServerLock(sqlite_path(settings.database_url), url))
         if settings.workers > 1:
             from . import workers  # noqa: PLC0415
 
@@ -69,6 +70,18 @@ def check_workers(settings: Settings) -> None:
             f"{settings.workers} workers need PostgreSQL: SQLite is written by one process. "
             "Give --database postgresql://..., or leave --workers at 1."
         )
+
+
+def sqlite_path(url: str) -> str:
+    """The file that a SQLite URL names.
+
+    Raises:
+        InvalidArgument: it names none.
+    """
+    path = unquote(url.removeprefix("sqlite:///"))
+    if path in ("", ":memory:"):
+        raise InvalidArgument(f"{url} names no file, and a server needs one. Give sqlite:///PATH, or only --data.")
+    return path
 
 
 def make_directories(settings: Settings) -> None:
@@ -110,4 +123,5 @@ def open_app(settings: Settings, metrics: Metrics | None = None) -> App:
 
 def announce(url: str) -> None:
     """Tell the terminal, or whoever started us, that requests are answered from now on."""
-    print(f"Modelyard {__version__} is ready at {url}", flush=True)  # noqa: T201
+    with suppress(OSError):  # nobody reads it
+        print(f"Modelyard {__version__} is ready at {url}", flush=True)  # noqa: T201
