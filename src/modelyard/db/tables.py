@@ -273,12 +273,22 @@ model_version = Table(
     _text("created_by"),
     # As in registered_model.
     _text("tags", required=False),
-    UniqueConstraint("model_id", "label_key"),
-    Index(None, "run_uuid"),
     # The newest version of each stage, without reading the others.
     Index(None, "model_id", "stage", "version"),
     sqlite_with_rowid=False,
 )
+# Only where there is something: an index entry that says NULL is a page more to write for each version.
+_LABELLED = model_version.c.label_key.is_not(None)
+_OF_RUN = model_version.c.run_uuid.is_not(None)
+Index(
+    "uq_model_version_model_id_label_key",
+    model_version.c.model_id,
+    model_version.c.label_key,
+    unique=True,
+    sqlite_where=_LABELLED,
+    postgresql_where=_LABELLED,
+)
+Index("ix_model_version_run_uuid", model_version.c.run_uuid, sqlite_where=_OF_RUN, postgresql_where=_OF_RUN)
 model_version_tag = Table(
     "model_version_tag",
     metadata,
@@ -317,7 +327,6 @@ registry_event = Table(
     _text("new", required=False),
     _text("reason", required=False),
     Index(None, "model_id", "id"),
-    sqlite_autoincrement=True,
 )
 # Which model once had a name that is no longer its name.
 _GONE = registry_event.c.kind.in_(["model.renamed", "model.deleted"])

@@ -17,12 +17,18 @@ MOST_ENCODINGS = 10
 _SLASHES = re.compile("/+")
 
 
+# Most sources: nothing encoded, nothing relative, so nothing to look into.
+_PLAIN = re.compile(r"(?!file:)[a-z][a-z0-9\-]*:(?://[\w.\-]+)?(?:/(?!\.{1,2}(?:/|\Z))[\w.\-=@]+)+")
+
+
 def is_local(uri: str) -> bool:
     """Whether a URI names a file of this machine: a path or `file:`.
 
     Raises:
         InvalidArgument: it cannot be read, or is a `file:` URI of another machine.
     """
+    if _PLAIN.fullmatch(uri):
+        return False
     try:
         parts = urlsplit(uri)
         host = parts.hostname or ""
@@ -62,6 +68,8 @@ def check_remote(source: str) -> None:
     Raises:
         InvalidArgument: so it is.
     """
+    if _PLAIN.fullmatch(source):
+        return
     decoded = source
     for _ in range(MOST_ENCODINGS):
         again = unquote_plus(decoded)

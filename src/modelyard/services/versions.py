@@ -32,6 +32,7 @@ MODEL_VERSIONS_TAG = "mlflow.modelVersions"
 
 GREATEST_NUMBER = 2**63 - 1
 LONGEST_RUN_ID = 500
+LONGEST_SOURCE = 65_535
 _LOGGED_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _STAGES_IN_ENVIRONMENTS = (Stage.STAGING, Stage.PRODUCTION)
 
@@ -213,6 +214,7 @@ def create(
     for key, value in new.tags.items():
         check_registry_tag(key, value)
     check_length("run_id", new.run_id or "", LONGEST_RUN_ID)
+    check_length("source", new.source, LONGEST_SOURCE)
     location, run_id = _locate(tx, new)
     comparable = label_key(new.label) if new.label is not None else None
     recorder = Recorder(tx, principal, reason)
