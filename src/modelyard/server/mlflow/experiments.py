@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.domain.search import parse_filter, parse_order_by
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .protojson import Fields
 
 _LARGEST_ID = 2**63 - 1
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _VIEWS: dict[Any, View] = {
     "ACTIVE_ONLY": "active",
     "DELETED_ONLY": "deleted",
@@ -91,7 +92,7 @@ def message(found: Experiment) -> dict[str, Any]:
 
 def location_of(text: str) -> str:
     """An artifact location; a relative path is meant from where the server was started."""
-    if not text or urlsplit(text).scheme:
+    if not text or _SCHEME.match(text):
         return text
     return os.path.abspath(text)  # noqa: PTH100 - Path.absolute() keeps ".."
 
