@@ -31,7 +31,7 @@ class Native:
         self._pool = urllib3.PoolManager(retries=False)
 
     def ask(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **query: Any
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, /, **query: Any
     ) -> Reply:
         """Send a request as it is; any status is fine."""
         sent = {"content-type": "application/json"} if body is not None else {}
@@ -40,15 +40,15 @@ class Native:
         got = self._pool.request(method, url, body=raw, headers={**sent, **(headers or {})})
         return Reply(got.status, got.headers, got.data)
 
-    def __call__(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def __call__(self, method: str, path: str, body: Any = None, /, **query: Any) -> Any:
         """Send a request that must succeed; its answer."""
-        got = self.ask(method, path, body, **query)
+        got = self.ask(method, path, body, None, **query)
         assert got.status < 300, f"{method} {path}: {got.status} {got.body.decode()}"
         return got.json if got.body else None
 
-    def refused(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, str, str]:
+    def refused(self, method: str, path: str, body: Any = None, /, **query: Any) -> tuple[int, str, str]:
         """Send a request that must fail; status, code and detail of the problem."""
-        got = self.ask(method, path, body, **query)
+        got = self.ask(method, path, body, None, **query)
         assert got.status >= 400, f"{method} {path}: {got.status} {got.body.decode()}"
         assert got.headers["content-type"] == "application/problem+json"
         assert got.json["status"] == got.status
