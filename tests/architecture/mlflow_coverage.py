@@ -28,10 +28,10 @@ class Line:
 
 def described() -> set[tuple[str, str]]:
     """(method, path) of every endpoint in the installed MLflow's service description; `x` stands for what varies."""
-    from mlflow.protos import databricks_pb2, mlflow_artifacts_pb2, model_registry_pb2, service_pb2
+    from mlflow.protos import databricks_pb2, mlflow_artifacts_pb2, model_registry_pb2, service_pb2, webhooks_pb2
 
     found = set()
-    for module in (service_pb2, model_registry_pb2, mlflow_artifacts_pb2):
+    for module in (service_pb2, model_registry_pb2, mlflow_artifacts_pb2, webhooks_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 for endpoint in method.GetOptions().Extensions[databricks_pb2.rpc].endpoints:
