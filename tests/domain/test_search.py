@@ -104,6 +104,8 @@ def test_mlflow_conjunction(text, expected):
 
 def test_mlflow_takes_a_version_number_in_quotes():
     assert parse_filter("version_number = '3'", VERSIONS, "mlflow") == clause("attribute", "version_number", "=", 3)
+    both = clause("attribute", "experiment_id", "IN", (1, 2))
+    assert parse_filter("experiment_id IN ('1', '2')", EXPERIMENTS, "mlflow") == both
 
 
 def test_mlflow_takes_unquoted_values_for_logged_models_only():
@@ -152,7 +154,7 @@ def test_mlflow_takes_unquoted_values_for_logged_models_only():
         (RUNS, "attribute.lifecycle_stage = 'ACTIVE'", "Invalid attribute key"),
         (RUNS, "attribute._status != 'RUNNING'", "Invalid attribute key"),
         (RUNS, "foo is null", "Invalid attribute key"),
-        (EXPERIMENTS, "experiment_id = '1'", "Invalid attribute key"),
+        (EXPERIMENTS, "experiment_id = 'a'", "Expected numeric value type"),
         (MODELS, "run_id = 'a'", "Invalid attribute key"),
         (VERSIONS, "current_stage = 'Production'", "Invalid attribute key"),
         (RUNS, "dataset.profile = 'x'", "Invalid dataset key 'profile' specified"),
@@ -173,7 +175,7 @@ def test_mlflow_takes_unquoted_values_for_logged_models_only():
         (RUNS, "params.acc = LR", "value is either not quoted or unidentified quote types used for string value LR"),
         (RUNS, "params.acc = `LR`", "value is either not quoted or unidentified quote types"),
         (RUNS, "status IN ('a')", "Only the 'run_id' attribute supports comparison with a list of quoted string"),
-        (VERSIONS, "name IN ('a')", "Only the 'run_id' attribute supports comparison with a list of quoted string"),
+        (VERSIONS, "source_path IN ('a')", "Only the 'run_id' attribute supports comparison with a list"),
         (VERSIONS, "run_id IN ()", "expected a non-empty list of string values, but got empty list"),
         (VERSIONS, "run_id IN ('a',,'b')", "expected a non-empty list of string values, but got ill-formed list"),
         (VERSIONS, "run_id IN ('a', 1)", "expected string value, punctuation, or whitespace, but got different type"),
@@ -213,10 +215,11 @@ MLFLOW_OPERATORS = [
     (RUNS, "dataset.name", TEXTS + LISTS),
     (EXPERIMENTS, "name", TEXTS),
     (EXPERIMENTS, "creation_time", NUMBERS),
+    (EXPERIMENTS, "experiment_id", NUMBERS + LISTS),
     (EXPERIMENTS, "tags.a", TEXTS + NULLS),
-    (MODELS, "name", TEXTS),
+    (MODELS, "name", TEXTS + LISTS),
     (MODELS, "tags.a", TEXTS),
-    (VERSIONS, "name", TEXTS),
+    (VERSIONS, "name", TEXTS + LISTS),
     (VERSIONS, "version_number", NUMBERS),
     (VERSIONS, "run_id", (*TEXTS, "IN")),
     (VERSIONS, "tags.a", TEXTS),

@@ -95,7 +95,8 @@ def test_searching_models(rest):
     assert names(rest, filter="tags.team ILIKE 'X%' and name LIKE 'b%'") == ["b1"]
     assert names(rest, filter="name ILIKE 'b%'") == ["B", "b1"]
     assert names(rest, filter="name = 'plain'") == ["plain"]
-    for wrong in ("foo = 'x'", "name > 'x'", "name = M", "name IN ('a')", "name = 'a' OR name = 'b'"):
+    assert names(rest, filter="name IN ('plain', 'b1', 'none')") == ["b1", "plain"]
+    for wrong in ("foo = 'x'", "name > 'x'", "name = M", "tags.a IN ('a')", "name = 'a' OR name = 'b'"):
         refused = rest.get("registered-models/search", filter=wrong)
         assert (refused.status, refused.code) == (400, "INVALID_PARAMETER_VALUE"), wrong
 

@@ -131,9 +131,10 @@ _MLFLOW = (
     _mlflow(
         "experiments",
         _REGISTRY_PREFIXES,
-        _spelled(("name", "creation_time", "last_update_time")),
+        _spelled(("name", "experiment_id", "creation_time", "last_update_time")),
         _spelled(("name", "experiment_id", "creation_time", "last_update_time")),
         {"tag": NULLS},
+        {"experiment_id": LISTS},
     ),
     _mlflow(
         "registered_models",
@@ -142,6 +143,7 @@ _MLFLOW = (
         # MLflow's SQL store sorts by the time of the last update under both names.
         _spelled(("name", "last_updated_timestamp"), {"timestamp": "last_updated_timestamp"}),
         {},
+        {"name": LISTS},
     ),
     _mlflow(
         "model_versions",
@@ -149,7 +151,7 @@ _MLFLOW = (
         _spelled(("name", "version_number", "run_id", "source_path")),
         _spelled(("name", "version_number", *_STAMPS)),
         {},
-        {"run_id": frozenset({Op.IN})},
+        {"run_id": frozenset({Op.IN}), "name": LISTS},
     ),
     _mlflow(
         "logged_models",

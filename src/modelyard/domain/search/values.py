@@ -11,6 +11,7 @@ from modelyard.domain.search.resolve import MLFLOW_KINDS
 from modelyard.domain.search.tree import Field, Scalar
 
 _INT64 = 2**63
+_QUOTED_NUMBERS = ("version_number", "experiment_id")  # texts in MLflow
 _LIST = "While parsing a list in the query, expected"
 
 
@@ -32,7 +33,7 @@ def scalar(field: Field, token: Token, rules: Rules) -> Scalar:
     if rules.type_of(field) == "number":
         if token.kind == "number":
             return float(token.text) if field.kind == "metric" else number(token.text)
-        if field.key == "version_number" and token.kind == "string" and rules.grammar == "mlflow":
+        if field.key in _QUOTED_NUMBERS and token.kind == "string" and rules.grammar == "mlflow":
             digits = unquote(token.text, rules.grammar)
             if digits.isascii() and digits.isdigit():
                 return number(digits)

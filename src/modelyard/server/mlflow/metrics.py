@@ -61,7 +61,9 @@ async def get_history(call: Call, fields: Fields) -> Any:
     limit = fields.integer("max_results")
     offset = paging.offset_of(fields.text("page_token"))
     if limit is not None and limit < 0:
-        raise protojson.invalid("max_results", limit)
+        raise InvalidArgument(
+            f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer."
+        )
 
     def work(tx: Any) -> bytes:
         points = metrics.history(tx, call.state.history, run, key)

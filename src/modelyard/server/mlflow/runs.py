@@ -15,12 +15,13 @@ from modelyard.domain.search import parse_filter, parse_order_by
 from modelyard.services import runs
 
 from . import paging, protojson
+from .experiments import number_of, numbers_of, view_of
 
 if TYPE_CHECKING:
     import asyncio
 
-    from modelyard.domain.experiments import View
-    from modelyard.domain.runs import Run
+    from modelyard.domain.principals import Principal
+    from modelyard.domain.runs import NewRun, Run
     from modelyard.server.call import Call
 
     from .protojson import Fields
@@ -29,25 +30,12 @@ log = logging.getLogger("modelyard.mlflow")
 
 DEFAULT_PAGE, LARGEST_PAGE = 1000, 50_000
 _STATUS = tuple(RunStatus[name] for name in ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"))
-_VIEWS: dict[Any, View] = {
-    "ACTIVE_ONLY": "active",
-    "DELETED_ONLY": "deleted",
-    "ALL": "all",
-    1: "active",
-    2: "deleted",
-    3: "all",
-}
 _encode = msgspec.json.Encoder().encode
 
 
 def run_id(fields: Fields) -> str:
     """The run's id, also under its old name."""
     return fields.text("run_id") or fields.text("run_uuid") or fields.text("run_id", required=True)
-
-
-def view_of(fields: Fields, name: str) -> View:
-    """The view type; an unknown one is the default, as MLflow takes it."""
-    return _VIEWS.get(fields.raw(name), "active")
 
 
 def info(run: Run) -> dict[str, Any]:
@@ -126,25 +114,23 @@ def _status(fields: Fields) -> RunStatus | None:
         raise protojson.invalid("status", raw, f"expected one of {', '.join(RunStatus)}") from None
 
 
-async def create(call: Call, fields: Fields) -> Any:
-    text = fields.text("experiment_id") or "0"
-    try:
-        experiment = int(text)
-    except ValueError:
-        raise InvalidArgument(f"Invalid experiment ID '{text}'. Experiment ID must be a valid integer.") from None
-    new = plan(
-        experiment,
+def create(body: bytes, principal: Principal) -> NewRun:
+    fields = protojson.from_body(body)
+    return plan(
+        number_of(fields.text("experiment_id") or "0"),
         name=fields.text("run_name"),
         start_ms=fields.integer("start_time", 0),
         user_id=fields.text("user_id"),
-        created_by=call.principal.name,
+        created_by=principal.name,
         tags=fields.pairs("tags"),
         uuid=uuid4().hex,
     )
-    run: Run = await call.state.database.writer.bulk(new)
+
+
+def created(run: Run) -> bytes:
     value = message(run)
     del value["outputs"]
-    return {"run": value}
+    return _encode({"run": value})
 
 
 async def get(call: Call, fields: Fields) -> Any:
@@ -152,10 +138,13 @@ async def get(call: Call, fields: Fields) -> Any:
     return b'{"run":' + body + b"}"
 
 
-async def update(call: Call, fields: Fields) -> Any:
-    change = RunChange(run_id(fields), _status(fields), fields.integer("end_time"), fields.text("run_name"))
-    run: Run = await call.state.database.writer.bulk(change)
-    return {"run_info": info(run)}
+def update(body: bytes, _: Principal) -> RunChange:
+    fields = protojson.from_body(body)
+    return RunChange(run_id(fields), _status(fields), fields.integer("end_time"), fields.text("run_name"))
+
+
+def updated(run: Run) -> bytes:
+    return _encode({"run_info": info(run)})
 
 
 async def delete(call: Call, fields: Fields) -> Any:
@@ -184,12 +173,7 @@ async def search(call: Call, fields: Fields) -> Any:
     offset = paging.offset_of(fields.text("page_token"))
     node = parse_filter(fields.text("filter"), "runs", "mlflow")
     order = parse_order_by(fields.texts("order_by"), "runs", "mlflow")
-    experiments = []
-    for text in fields.texts("experiment_ids"):
-        try:
-            experiments.append(int(text))
-        except ValueError:
-            raise protojson.invalid("experiment_ids", text, "a list of decimal numbers was expected") from None
+    experiments = numbers_of(fields.texts("experiment_ids"))
     state = call.state
     bodies, more, to_save = await call.scan(
         runs.search_documents,
