@@ -56,23 +56,18 @@ _TEXTS = {
     )
     for kind, table in {"param": param, "tag": run_tag}.items()
 }
+_in_experiment = (run.c.id == metric.c.run_id, _experiment, metric.c.key_id == _key)
+_in_some = (metric.c.key_id == _key, metric.c.run_id.in_(bindparam("ids", expanding=True)))
+# Whether a series is NaN now says nothing about its extremes, which leave NaN out.
 _METRIC = {
     aggregate: (
-        Statement(
-            select(metric.c.run_id, column, metric.c.is_nan)
-            .join(run, run.c.id == metric.c.run_id)
-            .where(_experiment, metric.c.key_id == _key)
-        ),
-        Statement(
-            select(metric.c.run_id, column, metric.c.is_nan).where(
-                metric.c.key_id == _key, metric.c.run_id.in_(bindparam("ids", expanding=True))
-            )
-        ),
+        Statement(select(metric.c.run_id, *columns).join(run, _in_experiment[0]).where(*_in_experiment[1:])),
+        Statement(select(metric.c.run_id, *columns).where(*_in_some)),
     )
-    for aggregate, column in {
-        "latest": metric.c.value,
-        "min": metric.c.min_value,
-        "max": metric.c.max_value,
+    for aggregate, columns in {
+        "latest": (metric.c.value, metric.c.is_nan),
+        "min": (metric.c.min_value,),
+        "max": (metric.c.max_value,),
     }.items()
 }
 
