@@ -36,6 +36,9 @@ class Settings:
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.")
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")
+    cors_origins: str = _setting(
+        "", "Origins, separated by commas, whose pages may use the native API from a browser; empty: none."
+    )
     full_sync: bool = _setting(False, "Wait for the disk at each SQLite commit and upload: a power cut loses nothing.")
     log_format: str = _setting("text", "`text` or `json`.")
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`; requests are logged at debug.")

@@ -22,6 +22,7 @@ from .options import setting_options, settings_from
     "workers",
     "full_sync",
     "allow_remote",
+    "cors_origins",
     "log_format",
     "log_level",
 )

@@ -5,6 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.conftest import serve
+from tests.server.api.native import Native
+
 
 @pytest.fixture
 def native(sqlite_native):
@@ -101,6 +104,23 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(native) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_an_origin_that_is_named_may_use_it(tmp_path) -> None:
+    running = serve(tmp_path / "data", cors_origins="https://board.example, http://localhost:5173/")
+    native = Native(next(running).url)
+    friend = {"origin": "http://localhost:5173", "sec-fetch-site": "cross-site", "content-type": "application/json"}
+    asked = native.ask("OPTIONS", "/experiments", None, {**friend, "access-control-request-method": "POST"})
+    assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, "http://localhost:5173")
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    made = native.ask("POST", "/experiments", b'{"name": "x"}', friend)
+    assert (made.status, made.headers["access-control-allow-origin"]) == (201, "http://localhost:5173")
+    refused = native.ask("POST", "/experiments", b"{}", friend)
+    assert (refused.status, refused.headers["access-control-allow-origin"]) == (400, "http://localhost:5173")
+    stranger = {**friend, "origin": "https://elsewhere.example"}
+    assert native.ask("POST", "/experiments", b'{"name": "y"}', stranger).status == 403
+    assert "access-control-allow-origin" not in native.ask("GET", "/experiments", None, stranger).headers
+    next(running, None)
 
 
 def test_pages_of_other_sites_change_nothing(native) -> None:

@@ -18,6 +18,7 @@ from modelyard.wire.message import Answer, Request
 
 from . import errors, messages
 from .errors import Refused
+from .origins import Origins
 
 if TYPE_CHECKING:
     from modelyard.server.call import Receive, Scope, Send
@@ -73,7 +74,8 @@ class Edge:
 
     def __init__(self, state: State, routes: list[Route]) -> None:
         self.state = state
-        # By method, number of segments ("{x*}" fits any from its own on) and first segment: one or two are left to try.
+        self.origins = Origins(state.settings)
+        # By method and first segment: a few are left to try.
         self._routes: dict[tuple[str, str], list[tuple[re.Pattern[str], Route]]] = {}
         self._paths: list[tuple[re.Pattern[str], str]] = []
         for route in routes:
@@ -101,6 +103,9 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         method, path = scope["method"], scope["path"]
+        origin = self.origins.of(scope)
+        if origin:
+            send = self.origins.answering(origin, send)
         found = self.find("GET" if method == "HEAD" else method, path)
         if found is None:
             await self._lost(method, path, send)
@@ -108,6 +113,7 @@ class Edge:
         route, variables = found
         call = Call(self.state, scope, receive, send, variables)
         try:
+            _check_site(call, method, origin)
             answer = await _run(route, call, method)
         except ModelyardError as error:
             await respond(send, *errors.answer(error), errors.CONTENT_TYPE)
@@ -134,19 +140,23 @@ class Edge:
             detail = f"There is nothing at {path[:200]!r}."
             await respond(send, *errors.problem(errors.NO_ENDPOINT, detail), errors.CONTENT_TYPE)
         elif method == "OPTIONS":
-            await send({"type": "http.response.start", "status": 204, "headers": [header]})
+            headers = [header, *self.origins.preflight(allowed)]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
         else:
             detail = f"This path takes {', '.join(allowed)}, not {method[:20]}."
             await respond(send, *errors.problem(errors.NOT_ALLOWED, detail), errors.CONTENT_TYPE, header)
 
 
+def _check_site(call: Call, method: str, origin: bytes) -> None:
+    """Nobody signs in yet, so a page from elsewhere must not act through the reader's browser."""
+    if method not in ("GET", "HEAD") and not origin and call.header(b"sec-fetch-site") == b"cross-site":
+        raise PermissionDenied("Pages of other sites cannot change anything here.")
+
+
 async def _run(route: Route, call: Call, method: str) -> Any:
     if "\0" in call.scope["path"]:
         raise InvalidArgument(messages.NUL_REFUSED)
-    if method not in ("GET", "HEAD") and call.header(b"sec-fetch-site") == b"cross-site":
-        # Nobody signs in yet, so a page from elsewhere must not act through the reader's browser.
-        raise PermissionDenied("Pages of other sites cannot change anything here.")
     if route.media:
         return await route.endpoint(call)
     accept = call.header(b"accept")
