@@ -49,7 +49,7 @@ def compare() -> list[Line]:
         found = edge.find(method, path)
         if found is None:
             lines.append(Line(method, path, UNKNOWN, ""))
-        elif found[0].endpoint is None:
+        elif found[0].reason:
             lines.append(Line(method, path, REFUSED, found[0].reason))
         else:
             lines.append(Line(method, path, SERVED, ""))
