@@ -56,13 +56,17 @@ bench: $(VENV)/.dev-installed  ## our figures against MLflow's, on this machine 
 soak: $(VENV)/.dev-installed  ## the tests that take minutes on purpose: kill -9, races, floods
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(PYTEST_ARGS)
 
+.PHONY: test-oldest
+test-oldest: $(VENV)/.dev-installed $(VENV)-oldest/.installed  ## a session of the oldest mlflow client that we support
+	@MODELYARD_OLDEST_PYTHON=$(abspath $(VENV)-oldest/bin/python) $(BIN)/python -m pytest tests/e2e/mlflow/test_oldest.py
+
 .PHONY: mlflow-coverage
 mlflow-coverage: $(VENV)/.dev-installed  ## MLflow's endpoints: served, refused with a reason, or unknown
 	@$(BIN)/python -m tests.architecture.mlflow_coverage
 
 .PHONY: clean
 clean:  ## remove .venv, caches and the demo's data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist demo-data
+	@rm -rf $(VENV) $(VENV)-oldest .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist demo-data
 
 # ---------------------------------------------------------------- the environment
 
@@ -86,3 +90,14 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	@echo "installing modelyard and what its tests need (two minutes or so, once)"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $(VENV)/.demo-installed $@
+
+# 2.9.2 and what was current with it; there are no wheels of it for Python 3.13
+OLDEST := mlflow==2.9.2 'numpy<2' 'pandas<2.3' 'scikit-learn<1.4' 'setuptools<71'
+OLDEST_PYTHON ?= $(shell for p in python3.12 python3.11; do "$$p" -c 'import venv, ensurepip' 2>/dev/null && echo "$$p" && break; done)
+
+$(VENV)-oldest/.installed: Makefile
+	@[ -n "$(OLDEST_PYTHON)" ] || { echo "mlflow 2.9 needs Python 3.11 or 3.12. Or: make OLDEST_PYTHON=/path/to/python"; exit 1; }
+	@echo "installing the oldest supported mlflow client (a minute or two, once)"
+	@$(OLDEST_PYTHON) -m venv --clear $(VENV)-oldest
+	@$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check $(OLDEST)
+	@touch $@
