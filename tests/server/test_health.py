@@ -62,13 +62,20 @@ def test_not_ready_without_artifacts_and_ready_again_with_them(sqlite_server, tm
 
 
 def test_not_ready_without_the_database(postgres, tmp_path):
+    import psycopg
+
     from tests.conftest import serve
 
     url = postgres.create()
     for running in serve(tmp_path / "data", url):
         assert ask(running.url + "/health/ready")[0] == 200
-        postgres.drop(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA modelyard CASCADE")
         status, _, body = ask(running.url + "/health/ready")
-        assert status == 503
-        assert list(json.loads(body)["missing"]) == ["database"]
+        assert (status, list(json.loads(body)["missing"])) == (503, ["database"])
+        with psycopg.connect(postgres.instance.get_uri(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {url.rpartition('?')[0].rpartition('/')[2]} WITH (FORCE)")
+        status, _, body = ask(running.url + "/health/ready")
+        assert (status, list(json.loads(body)["missing"])) == (503, ["database"])
+        assert "PostgreSQL does not answer" in json.loads(body)["missing"]["database"]
         assert ask(running.url + "/health/live")[0] == 200

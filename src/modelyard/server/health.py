@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from .metrics import Metrics
     from .state import State
+
+log = logging.getLogger("modelyard.health")
 
 READY_WITHIN_S: Final = 5.0
 
@@ -72,6 +75,9 @@ async def _reason(check: Awaitable[Any]) -> str:
         return f"No answer within {READY_WITHIN_S:g} s."
     except ModelyardError as error:
         return error.message
+    except Exception as error:  # such as a table that is not there: whatever it is, it is not ready
+        log.warning("A readiness check failed", exc_info=error)
+        return f"It answers, but not as it should ({type(error).__name__}); the server's log says more."
     return ""
 
 
