@@ -122,10 +122,11 @@ def serve(data: Path, database_url: str = "", **settings: Any) -> Iterator[Runni
     import uvicorn
 
     from modelyard.server.app import create_app
+    from modelyard.server.protocol import Protocol
 
     app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", ws="none")
+        config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()

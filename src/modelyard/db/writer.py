@@ -255,9 +255,14 @@ class Writer:
 
     # ------------------------------------------------------------------ entrances
 
-    def bulk(self, command: Bulk) -> asyncio.Future[Any]:
-        """Queue a command that is data from the running event loop; the future holds its value once it is durable."""
-        return self._submit(Command(None, command, None, None), command.run)
+    def bulk(self, command: Bulk, reply: Any = None) -> asyncio.Future[Any]:
+        """Queue a command that is data from the running event loop; the future holds its value once it is durable.
+
+        Args:
+            command: to be applied with others of its kind.
+            reply: what to settle instead of a new future; it has `done`, `set_result` and `set_exception`.
+        """
+        return self._submit(Command(None, command, None, reply), command.run)
 
     def submit(self, work: Callable[[Transaction], Any]) -> asyncio.Future[Any]:
         """Queue a function from the running event loop; the future holds its value once it is durable."""
@@ -288,7 +293,7 @@ class Writer:
         self._check_open()
         loop = asyncio.get_running_loop()
         command.loop = loop
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[Any] = command.future or loop.create_future()
         command.future = future
         if self.threaded:
             # A text that is not valid Unicode names no run; any lane will say so.
@@ -380,10 +385,13 @@ def _answer(commands: list[Command]) -> None:
         future = command.future
         if future.done():  # the client has gone
             continue
-        if command.error is not None:
-            future.set_exception(command.error)
-        else:
-            future.set_result(command.result)
+        try:
+            if command.error is not None:
+                future.set_exception(command.error)
+            else:
+                future.set_result(command.result)
+        except Exception:  # one caller's trouble is not the next one's
+            log.exception("an answer could not be given")
 
 
 def _deliver(commands: list[Command]) -> None:

@@ -18,6 +18,7 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.services.compaction import Compactor
 
 from .answers import respond
+from .express import Express
 from .health import PLAIN
 from .metrics import Metrics
 from .mlflow.edge import Edge
@@ -41,12 +42,14 @@ class App:
     Attributes:
         state: everything that requests share.
         metrics: what was counted.
+        express: the short way for what is asked most.
     """
 
     def __init__(self, state: State, metrics: Metrics) -> None:
         self.state = state
         self.metrics = metrics
         self.mlflow = Edge(state, ROUTES)
+        self.express = Express(state, metrics, ROUTES)
         self._site: Site | None = None
         self._checkpointer = Checkpointer(state.database)
         self._noted = state.database.read(trash.last_note)

@@ -1,10 +1,16 @@
-"""uvicorn's HTTP protocol, with the two bounds that it lacks: on the size of a request's head, and on its time."""
+"""uvicorn's HTTP protocol, with what it lacks: bounds on the size and the time of a request's head, and a short way.
+
+The short way (see express.py) is taken by a whole request that came in one piece while nothing else was under way.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from .express import Express
 
 LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers; several times what proxies in front of us let through."""
@@ -25,9 +31,26 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._idle_after: Any = _NOTHING
         self._idle_since = 0.0
+        self._express: Express | None = getattr(self.config.app, "express", None)
+        self._hurrying = False
+        self._last = False
+        self._held = bytearray()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; hang up on a head that does not end."""
+        """Take the short way, or feed the parser; hang up on a head that does not end."""
+        if self._hurrying:
+            self._held += data
+            if len(self._held) > LARGEST_HEAD:
+                self.flow.pause_reading()
+            return
+        if self._express is not None and data.startswith(b"POST ") and self._at_rest():
+            end = data.find(b"\r\n\r\n", 0, LARGEST_HEAD)
+            request = self._express.find(data[:end]) if end > 0 else None
+            if request is not None and len(data) - end - 4 == request.length:
+                self._unset_keepalive_if_required()
+                self._hurrying = True
+                self._express.start(request, data[end + 4 :], self._answer)
+                return
         super().data_received(data)
         cycle = self.cycle
         if cycle is not self._answering:  # a head was completed by these bytes
@@ -39,13 +62,63 @@ class Protocol(HttpToolsProtocol):
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
 
+    def _at_rest(self) -> bool:
+        """Whether the next byte begins a request and no other is unanswered."""
+        cycle: Any = self.cycle
+        return (
+            self._head_bytes == 0
+            and not self.pipeline
+            and (cycle is None or (cycle.response_complete and not cycle.more_body))
+        )
+
+    def _answer(self, status: int, body: bytes) -> None:
+        """Send the answer to a request that took the short way."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        parts = [STATUS_LINE[status]]
+        for name, value in self.server_state.default_headers:
+            parts += [name, b": ", value, b"\r\n"]
+        if self._last:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
+        parts.append(body)
+        self.transport.write(b"".join(parts))
+        if self._last:
+            self.transport.close()
+        elif self._held:
+            self.loop.call_soon(self._go_on)
+        else:
+            self._hurrying = False
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _go_on(self) -> None:
+        """Take up what came while a request was on its short way."""
+        data, self._held, self._hurrying = bytes(self._held), bytearray(), False
+        self.flow.resume_reading()
+        if not self.transport.is_closing():
+            self.data_received(data)
+
+    def shutdown(self) -> None:
+        """Close once what is under way is answered; called at the server's stop."""
+        if self._hurrying:
+            self._last = True
+        else:
+            super().shutdown()
+
     def close_if_stuck(self, now: float, patience_s: float) -> None:
         """Hang up if no complete head came within the patience; called every few seconds.
 
         A connection that waits for a next request is not stuck: uvicorn's keep-alive timer has it.
         """
         cycle: Any = self.cycle
-        if (cycle is not None and not cycle.response_complete) or self.timeout_keep_alive_task is not None:
+        if (
+            self._hurrying
+            or (cycle is not None and not cycle.response_complete)
+            or self.timeout_keep_alive_task is not None
+        ):
             self._idle_after = _NOTHING
         elif self._idle_after is not cycle:
             self._idle_after = cycle

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("modelyard.request")
 
-HOT: Final = frozenset(
-    f"/{prefix}/2.0/mlflow/runs/{name}" for prefix in ("api", "ajax-api") for name in ("log-metric", "log-batch")
-)
-"""Paths whose requests are counted and nothing else: there an id would cost more than it tells."""
-
 _ID: Final = re.compile(rb"[\w.:/+=-]{1,128}")
 _HUNG_UP: Final = 499
 
@@ -45,18 +40,15 @@ class Watch:
         self._group = metrics.group(path)
         self._send = send
         self._status = _HUNG_UP
-        self._shown = b""
-        if path not in HOT:
-            self._shown = _identity(scope)
-            request_id.set(self._shown.decode("latin-1"))
+        self._shown = _identity(scope)
+        request_id.set(self._shown.decode("latin-1"))
         self._began = perf_counter()
 
     def send(self, message: Message) -> Awaitable[None]:
         """The request's `send`, overheard."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            if self._shown:
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._shown)]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._shown)]
         elif self._group == self._metrics.artifacts:
             self._metrics.add(SENT, len(message.get("body", b"")))
         return self._send(message)

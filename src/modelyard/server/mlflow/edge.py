@@ -17,6 +17,8 @@ from modelyard.server.call import Call
 from . import errors, protojson
 
 if TYPE_CHECKING:
+    from modelyard.db.bulk import Bulk
+    from modelyard.domain.principals import Principal
     from modelyard.server.call import Receive, Scope, Send
     from modelyard.server.state import State
 
@@ -27,6 +29,19 @@ RawEndpoint = Callable[[Call], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class DataCommand:
+    """An endpoint whose request becomes one command for the writer.
+
+    Attributes:
+        read: from a JSON body and who sent it to the command; raises ModelyardErrors.
+        answer: from the command's value to the answer's JSON.
+    """
+
+    read: Callable[[bytes, Principal], Bulk]
+    answer: Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One row of the endpoint table.
 
@@ -34,6 +49,7 @@ class Route:
         method: HTTP method.
         path: below the prefixes, as `mlflow/runs/create`; `{name}` matches one segment, `{name*}` the rest.
         endpoint: takes the call and its message, returns what becomes JSON (bytes: JSON already). None: not served.
+        data: instead of an endpoint: the request is a command that is data.
         raw: the endpoint reads the body itself and may answer itself (then it returns None).
         reason: why it is not served.
         prefixes: under which it stands.
@@ -42,6 +58,7 @@ class Route:
     method: str
     path: str
     endpoint: Callable[..., Awaitable[Any]] | None = None
+    data: DataCommand | None = None
     raw: bool = False
     reason: str = ""
     prefixes: tuple[str, ...] = ("/api/2.0/", "/ajax-api/2.0/")
@@ -51,7 +68,7 @@ _JSON = (b"content-type", b"application/json")
 _HTML = (b"content-type", b"text/html; charset=utf-8")
 
 
-_INTERNAL = msgspec.json.encode(
+INTERNAL = msgspec.json.encode(
     {"error_code": "INTERNAL_ERROR", "message": "An internal error occurred; the server's log has the details."}
 )
 
@@ -115,10 +132,13 @@ class Edge:
         except Exception:
             log.exception("%s %s failed", method, scope["path"])
             status = 500
-            body = _INTERNAL
+            body = INTERNAL
         await respond(send, status, body, _JSON)
 
     async def _run(self, route: Route, call: Call, method: str) -> Any:
+        if route.data is not None:
+            command = route.data.read(await json_body(call), call.principal)
+            return route.data.answer(await call.state.database.writer.bulk(command))
         if route.endpoint is None:
             raise NotSupported(f"{method} {call.scope['path']} is not served: {route.reason}.")
         if route.raw:

@@ -16,17 +16,15 @@ from modelyard.domain.logged_models import ModelMetric
 from modelyard.domain.metrics import LARGEST, LogBatch, Points
 
 from . import protojson
-from .edge import json_body
 from .runs import run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modelyard.server.call import Call
+    from modelyard.domain.principals import Principal
 
     from .protojson import Fields
 
-DONE = b"{}"
 _INT64 = 2**63
 
 
@@ -166,25 +164,24 @@ def _checked_value(metric: _Metric, where: str) -> float:
     return value
 
 
-async def log_metric(call: Call) -> bytes:
-    body = await json_body(call)
+def log_metric(body: bytes, _: Principal) -> LogBatch:
     try:
         metric = _decode_metric(body)
-        if not metric.run_id:
+        if not metric.run_id or protojson.NUL in body:
             metric = _slow_metric(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         metric = _slow_metric(body)
     run = metric.run_id
     points, of_models = _points(run, (metric,), numbered=False)
-    await call.state.database.writer.bulk(LogBatch(run, points, model_metrics=of_models))
-    return DONE
+    return LogBatch(run, points, model_metrics=of_models)
 
 
-async def log_batch(call: Call) -> bytes:
-    body = await json_body(call)
+def log_batch(body: bytes, _: Principal) -> LogBatch:
     try:
         batch = _decode_batch(body)
-    except msgspec.MsgspecError:
+        if protojson.NUL in body:
+            batch = _slow_batch(body)
+    except (msgspec.MsgspecError, RecursionError):
         batch = _slow_batch(body)
     run = batch.run_id
     if not run:
@@ -195,8 +192,7 @@ async def log_batch(call: Call) -> bytes:
     tags = [(pair.key, _checked(validation.check_tag, pair, "tags", at)) for at, pair in enumerate(batch.tags)]
     validation.check_batch(len(batch.metrics), len(params), len(tags))
     validation.check_distinct_params([key for key, _ in params])
-    await call.state.database.writer.bulk(LogBatch(run, points, params, tags, of_models))
-    return DONE
+    return LogBatch(run, points, params, tags, of_models)
 
 
 def _checked(check: Any, pair: _Pair, kind: str, index: int) -> str:
@@ -206,15 +202,17 @@ def _checked(check: Any, pair: _Pair, kind: str, index: int) -> str:
     return value
 
 
-async def log_parameter(call: Call, fields: Fields) -> bytes:
+def log_parameter(body: bytes, _: Principal) -> LogBatch:
+    fields = protojson.from_body(body)
     run, key = run_id(fields), fields.text("key", required=True)
-    value = validation.check_param(key, fields.text("value"))
-    await call.state.database.writer.bulk(LogBatch(run, params=[(key, value)]))
-    return DONE
+    return LogBatch(run, params=[(key, validation.check_param(key, fields.text("value")))])
 
 
-async def set_tag(call: Call, fields: Fields) -> bytes:
+def set_tag(body: bytes, _: Principal) -> LogBatch:
+    fields = protojson.from_body(body)
     run, key = run_id(fields), fields.text("key", required=True)
-    value = validation.check_tag(key, fields.text("value"))
-    await call.state.database.writer.bulk(LogBatch(run, tags=[(key, value)]))
-    return DONE
+    return LogBatch(run, tags=[(key, validation.check_tag(key, fields.text("value")))])
+
+
+def done(_: None) -> bytes:
+    return b"{}"

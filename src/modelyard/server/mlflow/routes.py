@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import artifacts, datasets, experiments, files, graphql, log, logged_models, metrics, models, runs, versions
-from .edge import Route
+from .edge import DataCommand, Route
 from .not_served import NOT_SERVED, ROOT
 
 AJAX = ("/ajax-api/2.0/",)
@@ -23,17 +23,17 @@ EXPERIMENTS = [
 ]
 
 RUNS = [
-    Route("POST", "mlflow/runs/create", runs.create),
+    Route("POST", "mlflow/runs/create", data=DataCommand(runs.create, runs.created)),
     Route("GET", "mlflow/runs/get", runs.get),
-    Route("POST", "mlflow/runs/update", runs.update),
+    Route("POST", "mlflow/runs/update", data=DataCommand(runs.update, runs.updated)),
     Route("POST", "mlflow/runs/delete", runs.delete),
     Route("POST", "mlflow/runs/restore", runs.restore),
     Route("POST", "mlflow/runs/search", runs.search),
     Route("POST", "mlflow/runs/delete-tag", runs.delete_tag),
-    Route("POST", "mlflow/runs/log-metric", log.log_metric, raw=True),
-    Route("POST", "mlflow/runs/log-batch", log.log_batch, raw=True),
-    Route("POST", "mlflow/runs/log-parameter", log.log_parameter),
-    Route("POST", "mlflow/runs/set-tag", log.set_tag),
+    Route("POST", "mlflow/runs/log-metric", data=DataCommand(log.log_metric, log.done)),
+    Route("POST", "mlflow/runs/log-batch", data=DataCommand(log.log_batch, log.done)),
+    Route("POST", "mlflow/runs/log-parameter", data=DataCommand(log.log_parameter, log.done)),
+    Route("POST", "mlflow/runs/set-tag", data=DataCommand(log.set_tag, log.done)),
     Route("GET", "mlflow/metrics/get-history", metrics.get_history),
     Route("GET", "mlflow/metrics/get-history-bulk-interval", metrics.get_history_bulk_interval),
     Route("GET", "mlflow/metrics/get-history-bulk", metrics.get_history_bulk, prefixes=AJAX),

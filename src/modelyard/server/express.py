@@ -1,0 +1,160 @@
+"""The short way for commands that are data: from a connection's bytes to the writer, without ASGI in between.
+
+Starting a run, logging to it and ending it are most of what a tracking server is asked, and each is one small JSON body
+that becomes one command. For these the machinery of an ASGI request costs more than the work. What is not plain (an
+unusual header, a body in pieces, a second request behind the first) goes the ordinary way, with the same result.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from modelyard.domain.errors import ModelyardError
+
+from .auth import principal_of
+from .mlflow import errors
+from .mlflow.edge import INTERNAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .metrics import Metrics
+    from .mlflow.edge import DataCommand, Route
+    from .state import State
+
+    Answer = Callable[[int, bytes], None]
+
+log = logging.getLogger("modelyard.mlflow")
+
+LARGEST_BODY: Final = 256 * 1024
+"""Longer bodies come in pieces anyway."""
+
+_MOST_HEADS: Final = 4096
+_LONGEST_HEAD: Final = 1024
+_NAME: Final = re.compile(rb"[A-Za-z0-9_-]+")
+_NOT_PLAIN: Final = frozenset(
+    {b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"x-request-id", b"authorization", b"te"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request's head, understood.
+
+    Attributes:
+        path: as it was asked.
+        command: what reads the body and words the answer.
+        length: of the body, in bytes.
+        group: where its counts begin.
+    """
+
+    path: str
+    command: DataCommand
+    length: int
+    group: int
+
+
+class _Reply:
+    """What the writer settles instead of a future: calls back at once, not at the loop's next turn."""
+
+    __slots__ = ("_settled",)
+
+    def __init__(self, settled: Callable[[Any, BaseException | None], None]) -> None:
+        self._settled = settled
+
+    def done(self) -> bool:
+        """It is settled once, by the writer alone."""
+        return False
+
+    def set_result(self, value: Any) -> None:
+        """The command is durable."""
+        self._settled(value, None)
+
+    def set_exception(self, error: BaseException) -> None:
+        """The command was refused, or failed."""
+        self._settled(None, error)
+
+
+class Express:
+    """The routes that have a short way.
+
+    Args:
+        state: with the writer.
+        metrics: counts the requests.
+        routes: those without a `data` command are passed over.
+    """
+
+    def __init__(self, state: State, metrics: Metrics, routes: Iterable[Route]) -> None:
+        self._state = state
+        self._metrics = metrics
+        self._commands: dict[bytes, DataCommand] = {
+            (prefix + route.path).encode(): route.data
+            for route in routes
+            if route.data is not None
+            for prefix in route.prefixes
+        }
+        self._heads: dict[bytes, Request | None] = {}
+
+    def find(self, head: bytes) -> Request | None:
+        """The request that a head announces, None if it goes the ordinary way. A client's heads repeat themselves."""
+        try:
+            return self._heads[head]
+        except KeyError:
+            pass
+        request = self._understand(head)
+        if len(head) <= _LONGEST_HEAD:  # so that what is remembered stays within a few MB
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            self._heads[head] = request
+        return request
+
+    def _understand(self, head: bytes) -> Request | None:
+        first, *fields = head.split(b"\r\n")
+        method, _, rest = first.partition(b" ")
+        path, _, version = rest.partition(b" ")
+        command = self._commands.get(path)
+        if method != b"POST" or version != b"HTTP/1.1" or command is None or re.search(rb"[\r\n\0]", b"".join(fields)):
+            return None
+        length, is_json = -1, False
+        for field in fields:
+            name, colon, value = field.partition(b":")
+            name, value = name.lower(), value.strip(b" \t")
+            if not colon or _NAME.fullmatch(name) is None or name in _NOT_PLAIN:
+                return None
+            if name == b"content-length":
+                if length >= 0 or not value.isdigit():
+                    return None
+                length = int(value)
+            elif name == b"content-type":
+                is_json = value.partition(b";")[0].strip().lower() == b"application/json"
+            elif name == b"connection" and value.lower() != b"keep-alive":
+                return None
+        if not is_json or not 0 < length <= min(LARGEST_BODY, self._state.settings.max_body_bytes):
+            return None
+        text = path.decode()
+        return Request(text, command, length, self._metrics.group(text))
+
+    def start(self, request: Request, body: bytes, answer: Answer) -> None:
+        """Carry out a request; calls `answer(status, body)` once, now or when the command is durable."""
+        began = perf_counter()
+
+        def settled(value: Any, error: BaseException | None) -> None:
+            if error is None:
+                status, text = 200, request.command.answer(value)
+            elif isinstance(error, ModelyardError):
+                status, text = errors.answer(error)
+            else:
+                log.error("POST %s failed", request.path, exc_info=error)
+                status, text = 500, INTERNAL
+            self._metrics.record(request.group, status, perf_counter() - began)
+            answer(status, text)
+
+        try:
+            command = request.command.read(body, principal_of({}))
+            self._state.database.writer.bulk(command, _Reply(settled))
+        except Exception as error:  # noqa: BLE001 - told to the client, and logged if it is ours
+            settled(None, error)
