@@ -13,7 +13,7 @@ ANN, BOB = Principal("ann"), Principal("bob")
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Every change happens 1,000 ms after the one before."""
+    """Every call that may change something happens 1,000 ms after the one before."""
     times = itertools.count(1_000, 1_000)
     monkeypatch.setattr(history, "now_ms", lambda: next(times))
 
@@ -43,14 +43,14 @@ def test_who_did_what_when_and_why(database, clock):
         (3000, "bob", Change.MODEL_TAG_SET, None, "team", None, "a", None),
         (4000, "bob", Change.MODEL_TAG_SET, None, "team", "a", "b", None),
         (5000, "bob", Change.MODEL_TAG_DELETED, None, "team", "b", None, None),
-        (6000, "ann", Change.ALIAS_SET, 1, "champion", None, "1", None),
-        (7000, "ann", Change.ALIAS_DELETED, 1, "champion", "1", None, None),
-        (8000, "bob", Change.VERSION_TAG_SET, 1, "k", None, "v", None),
-        (9000, "bob", Change.VERSION_UPDATED, 1, None, None, "better", "typo"),
-        (10000, "bob", Change.VERSION_LABELLED, 1, None, "1.0", "1.1", None),
-        (11000, "ann", Change.MODEL_UPDATED, None, None, "red", "white", None),
-        (12000, "bob", Change.VERSION_STAGED, 1, None, "None", "Production", "ticket 7"),
-        (12000, "bob", Change.ENVIRONMENT_MOVED, 1, "production", None, "1", "ticket 7"),
+        (7000, "ann", Change.ALIAS_SET, 1, "champion", None, "1", None),
+        (8000, "ann", Change.ALIAS_DELETED, 1, "champion", "1", None, None),
+        (9000, "bob", Change.VERSION_TAG_SET, 1, "k", None, "v", None),
+        (10000, "bob", Change.VERSION_UPDATED, 1, None, None, "better", "typo"),
+        (11000, "bob", Change.VERSION_LABELLED, 1, None, "1.0", "1.1", None),
+        (12000, "ann", Change.MODEL_UPDATED, None, None, "red", "white", None),
+        (13000, "bob", Change.VERSION_STAGED, 1, None, "None", "Production", "ticket 7"),
+        (13000, "bob", Change.ENVIRONMENT_MOVED, 1, "production", None, "1", "ticket 7"),
     ]
 
 

@@ -37,7 +37,6 @@ _select = select(*COLUMNS)
 
 _GET = Statement(_select.where(_m.name == bindparam("name")))
 _BY_ID = Statement(_select.where(_m.id == _model))
-_LOCK = Statement(_select.where(_m.name == bindparam("name")).with_for_update())
 _INSERT = Statement(
     insert(registered_model)
     .values(
@@ -149,12 +148,6 @@ def bare(tx: Transaction, name: str) -> RegisteredModel | None:
     return _load(row) if row else None
 
 
-def lock(tx: Transaction, name: str) -> RegisteredModel | None:
-    """A bare model, to be changed by nobody else until the transaction ends."""
-    row = tx.row(_LOCK, name=name)
-    return _load(row) if row else None
-
-
 def search(
     tx: Transaction,
     where: Node | None,
@@ -188,7 +181,7 @@ def _current(tx: Transaction, model_id: int, newest: list[ModelVersion], aliases
     for env in environments.listing(tx):
         target = pointers.get(env.name)
         if env.stage and target is not None and env.stage in wanted and wanted[env.stage].number != target:
-            found = versions.bare(tx, model_id, target)
+            found = versions.pointed_at(tx, model_id, target)
             if found is not None:
                 wanted[env.stage] = found
     by_number = {version.number: version for version in wanted.values()}

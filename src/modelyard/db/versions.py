@@ -64,7 +64,6 @@ _ITS_KEY = (_v.model_id == _model, _v.version == _number)
 
 _GET = Statement(_joined.where(*_ITS_KEY))
 _FIND = Statement(_joined.where(_m.name == bindparam("name"), _v.version == _number))
-_LOCK = Statement(_joined.where(_m.name == bindparam("name"), _v.version == _number).with_for_update())
 _LABELLED = Statement(_joined.where(_v.model_id == _model, _v.label_key == bindparam("key")))
 _NEWEST = Statement(_joined.where(_v.model_id == _model).order_by(_v.version.desc()).limit(1))
 _IN_STAGE = Statement(
@@ -200,8 +199,8 @@ def get(tx: Transaction, model_id: int, number: int) -> ModelVersion | None:
     return _found(tx, tx.row(_GET, of_model=model_id, of=number))
 
 
-def bare(tx: Transaction, model_id: int, number: int) -> ModelVersion | None:
-    """A version by its keys, without its aliases."""
+def pointed_at(tx: Transaction, model_id: int, number: int) -> ModelVersion | None:
+    """As `get`, without its aliases."""
     row = tx.row(_GET, of_model=model_id, of=number)
     return _load(row) if row else None
 
@@ -211,9 +210,9 @@ def find(tx: Transaction, model: str, number: int) -> ModelVersion | None:
     return _found(tx, tx.row(_FIND, name=model, of=number))
 
 
-def lock(tx: Transaction, model: str, number: int) -> ModelVersion | None:
-    """A version, and its model, to be changed by nobody else until the transaction ends; without its aliases."""
-    row = tx.row(_LOCK, name=model, of=number)
+def bare(tx: Transaction, model: str, number: int) -> ModelVersion | None:
+    """As `find`, without its aliases."""
+    row = tx.row(_FIND, name=model, of=number)
     return _load(row) if row else None
 
 

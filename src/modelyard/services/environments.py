@@ -67,6 +67,7 @@ def create(
         InvalidArgument: the name is not allowed, or there are 100 already.
     """
     rule.check_name(name)
+    recorder = Recorder(tx, principal, reason)
     names = [env.name for env in db.listing(tx)]
     if len(names) >= MOST:
         raise InvalidArgument(f"There are {MOST} environments already, which is the most.")
@@ -75,7 +76,7 @@ def create(
         raise AlreadyExists(f"Environment {name!r} already exists.")
     names.insert(place, name)
     db.order(tx, names)
-    Recorder(tx, principal, reason).note(Change.ENVIRONMENT_CREATED, 0, "", subject=name, new=place + 1)
+    recorder.note(Change.ENVIRONMENT_CREATED, 0, "", subject=name, new=place + 1)
     return get(tx, name)
 
 
@@ -86,12 +87,13 @@ def remove(tx: Transaction, principal: Principal, name: str, *, reason: str | No
         NotFound: there is none.
         InvalidState: MLflow's stages need it.
     """
+    recorder = Recorder(tx, principal, reason)
     env = get(tx, name)
     if env.stage:
         raise InvalidState(f"Environment {env.name!r} stands for the stage {env.stage.value} and cannot be removed.")
     db.remove(tx, env.name)
     db.order(tx, [other.name for other in db.listing(tx)])
-    Recorder(tx, principal, reason).note(Change.ENVIRONMENT_REMOVED, 0, "", subject=env.name)
+    recorder.note(Change.ENVIRONMENT_REMOVED, 0, "", subject=env.name)
 
 
 def replace(
@@ -108,6 +110,7 @@ def replace(
         raise InvalidArgument("An environment stands twice in the list.")
     if len(names) > MOST:
         raise InvalidArgument(f"The list has {len(names)} environments; at most {MOST} are allowed.")
+    recorder = Recorder(tx, principal, reason)
     before = db.listing(tx)
     for env in before:
         if env.name not in names:
@@ -122,7 +125,6 @@ def replace(
             create(tx, principal, name, after=previous, reason=reason)
         previous = name
     db.order(tx, names)
-    recorder = Recorder(tx, principal, reason)
     for old, new in zip(kept, (name for name in names if name in kept), strict=True):
         if old != new:
             place = names.index(new) + 1
@@ -168,8 +170,9 @@ def move(
     Raises:
         NotFound: there is no such environment or version.
     """
+    recorder = Recorder(tx, principal, reason)
     env = get(tx, environment)
-    found = versions.lock(tx, model, version)
+    found = versions.bare(tx, model, version)
     if found is None:
         raise NotFound(f"Model Version (name={model}, version={version}) not found")
     before = db.placement(tx, found.model_id)
@@ -177,7 +180,7 @@ def move(
     moves = rule.point(before, env, version)
     if spelling is not None:
         moves.pointers[env.name] = version
-    write(tx, Recorder(tx, principal, reason), found.model_id, model, before, moves, spelling=spelling)
+    write(tx, recorder, found.model_id, model, before, moves, spelling=spelling)
 
 
 def clear(tx: Transaction, principal: Principal, model: str, environment: str, *, reason: str | None = None) -> None:
@@ -186,12 +189,13 @@ def clear(tx: Transaction, principal: Principal, model: str, environment: str, *
     Raises:
         NotFound: there is no such environment or model.
     """
+    recorder = Recorder(tx, principal, reason)
     env = get(tx, environment)
-    found = models.lock(tx, model)
+    found = models.bare(tx, model)
     if found is None:
         raise NotFound(f"Registered Model with name={model} not found")
     before = db.placement(tx, found.id)
-    write(tx, Recorder(tx, principal, reason), found.id, model, before, rule.clear(before, env))
+    write(tx, recorder, found.id, model, before, rule.clear(before, env))
 
 
 def write(

@@ -19,7 +19,9 @@ MOST_PER_PAGE = 1000
 
 
 class Recorder:
-    """Appends the events of one service call: one principal, one time, one reason.
+    """Begins a change of the registry and appends its events: one principal, one time, one reason.
+
+    To be made before anything is read that the change depends on: from here on nobody else changes the registry.
 
     Attributes:
         now: ms since the epoch; the time that the call's other rows carry too.
@@ -31,6 +33,7 @@ class Recorder:
         self._tx = tx
         self._principal = principal.name
         self._reason = reason or None
+        db.begin(tx)
         self.now = now_ms()
 
     def note(

@@ -156,8 +156,8 @@ def update(
     Raises:
         NotFound: there is no such model.
     """
-    model = _lock(tx, name)
     recorder = Recorder(tx, principal, reason)
+    model = _bare(tx, name)
     db.describe(tx, model.id, description, recorder.now)
     recorder.note(Change.MODEL_UPDATED, model.id, name, old=model.description, new=description)
     return get(tx, name)
@@ -175,10 +175,10 @@ def rename(
     """
     check_model_name(new_name, "new_name")
     check_length("new_name", new_name, LONGEST_MODEL_NAME)
-    model = _lock(tx, name)
+    recorder = Recorder(tx, principal, reason)
+    model = _bare(tx, name)
     if new_name != name and db.bare(tx, new_name) is not None:
         raise taken(new_name)
-    recorder = Recorder(tx, principal, reason)
     db.rename(tx, model.id, new_name, recorder.now)
     recorder.note(Change.MODEL_RENAMED, model.id, name, old=name, new=new_name)
     return get(tx, new_name)
@@ -190,8 +190,8 @@ def delete(tx: Transaction, principal: Principal, name: str, *, reason: str | No
     Raises:
         NotFound: there is no such model.
     """
-    model = _lock(tx, name)
     recorder = Recorder(tx, principal, reason)
+    model = _bare(tx, name)
     for alias in environments.pointers(tx, name):
         recorder.note(Change.ENVIRONMENT_MOVED, model.id, name, subject=alias.environment, old=alias.version, new=None)
     db.delete(tx, model.id)
@@ -208,11 +208,10 @@ def set_tag(
         InvalidArgument: the key is not allowed, or the value is too long.
     """
     check_registry_tag(key, value)
-    model = _lock(tx, name)
+    recorder = Recorder(tx, principal, reason)
+    model = _bare(tx, name)
     db.set_tag(tx, model, key, value)
-    Recorder(tx, principal, reason).note(
-        Change.MODEL_TAG_SET, model.id, name, subject=key, old=model.tags.get(key), new=value
-    )
+    recorder.note(Change.MODEL_TAG_SET, model.id, name, subject=key, old=model.tags.get(key), new=value)
 
 
 def delete_tag(tx: Transaction, principal: Principal, name: str, key: str, *, reason: str | None = None) -> None:
@@ -223,10 +222,11 @@ def delete_tag(tx: Transaction, principal: Principal, name: str, key: str, *, re
         InvalidArgument: no tag can have this key.
     """
     check_key(key)
-    model = _lock(tx, name)
+    recorder = Recorder(tx, principal, reason)
+    model = _bare(tx, name)
     if key in model.tags:
         db.delete_tag(tx, model, key)
-        Recorder(tx, principal, reason).note(Change.MODEL_TAG_DELETED, model.id, name, subject=key, old=model.tags[key])
+        recorder.note(Change.MODEL_TAG_DELETED, model.id, name, subject=key, old=model.tags[key])
 
 
 def set_alias(
@@ -245,11 +245,11 @@ def set_alias(
     if env is not None:
         environments.move(tx, principal, name, env.name, version, reason=reason, spelling=alias)
         return
-    found = versions.lock(tx, name, version)
+    recorder = Recorder(tx, principal, reason)
+    found = versions.bare(tx, name, version)
     if found is None:
         raise NotFound(f"Model Version (name={name}, version={version}) not found")
     old = db.alias(tx, found.model_id, alias)
-    recorder = Recorder(tx, principal, reason)
     db.set_alias(tx, found.model_id, alias, version, recorder.now)
     recorder.note(
         Change.ALIAS_SET, found.model_id, name, version, subject=alias, old=old.version if old else None, new=version
@@ -266,20 +266,20 @@ def delete_alias(tx: Transaction, principal: Principal, name: str, alias: str, *
     check_alias(alias)
     env = environments.find(tx, alias)
     if env is not None:
-        environments.clear(tx, principal, _lock(tx, name).name, env.name, reason=reason)
+        environments.clear(tx, principal, _bare(tx, name).name, env.name, reason=reason)
         return
-    model = _lock(tx, name)
+    recorder = Recorder(tx, principal, reason)
+    model = _bare(tx, name)
     old = db.alias(tx, model.id, alias)
     if old is not None:
         db.delete_alias(tx, model.id, alias)
-        Recorder(tx, principal, reason).note(
-            Change.ALIAS_DELETED, model.id, name, old.version, subject=alias, old=old.version
-        )
+        recorder.note(Change.ALIAS_DELETED, model.id, name, old.version, subject=alias, old=old.version)
 
 
-def _lock(tx: Transaction, name: str) -> RegisteredModel:
+def _bare(tx: Transaction, name: str) -> RegisteredModel:
+    """A model that is to be changed, without its aliases and latest versions."""
     check_model_name(name)
-    found = db.lock(tx, name)
+    found = db.bare(tx, name)
     if found is None:
         raise not_found(name)
     return found

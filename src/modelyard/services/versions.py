@@ -301,8 +301,8 @@ def update(
     Raises:
         NotFound: there is no such version.
     """
-    version = _lock(tx, model, number)
     recorder = Recorder(tx, principal, reason)
+    version = _bare(tx, model, number)
     db.describe(tx, version, description, recorder.now)
     recorder.note(Change.VERSION_UPDATED, version.model_id, model, number, old=version.description, new=description)
     return get(tx, model, number)
@@ -318,11 +318,11 @@ def set_label(
         AlreadyExists: another version of the model has it.
         InvalidArgument: it is no version as in PEP 440, or an integer.
     """
-    version = _lock(tx, model, number)
+    recorder = Recorder(tx, principal, reason)
+    version = _bare(tx, model, number)
     key = label_key(label) if label is not None else None
     if key is not None:
         _check_label_is_free(tx, version.model_id, model, key, label or "", number)
-    recorder = Recorder(tx, principal, reason)
     db.label(tx, version, label, key, recorder.now)
     if label != version.label:
         recorder.note(Change.VERSION_LABELLED, version.model_id, model, number, old=version.label, new=label)
@@ -370,8 +370,8 @@ def transition(
             "Model version transition cannot archive existing model versions because "
             f"'{stage}' is not an Active stage. Valid stages are {[s.value for s in _STAGES_IN_ENVIRONMENTS]}"
         )
-    version = _lock(tx, model, number)
     recorder = Recorder(tx, principal, reason)
+    version = _bare(tx, model, number)
     before = places.placement(tx, version.model_id)
     before.stages[number] = Stage(version.stage)
     moves = rule.transition(before, number, to, archive=archive)
@@ -388,8 +388,8 @@ def delete(tx: Transaction, principal: Principal, model: str, number: int, *, re
     Raises:
         NotFound: there is no such version.
     """
-    version = _lock(tx, model, number)
     recorder = Recorder(tx, principal, reason)
+    version = _bare(tx, model, number)
     before = places.placement(tx, version.model_id)
     moves = rule.remove(before, number)
     db.delete(tx, version)
@@ -408,9 +408,10 @@ def set_tag(
         InvalidArgument: the key is not allowed, or the value is too long.
     """
     check_registry_tag(key, value)
-    version = _lock(tx, model, number)
+    recorder = Recorder(tx, principal, reason)
+    version = _bare(tx, model, number)
     db.set_tag(tx, version, key, value)
-    Recorder(tx, principal, reason).note(
+    recorder.note(
         Change.VERSION_TAG_SET, version.model_id, model, number, subject=key, old=version.tags.get(key), new=value
     )
 
@@ -425,17 +426,17 @@ def delete_tag(
         InvalidArgument: no tag can have this key.
     """
     check_key(key)
-    version = _lock(tx, model, number)
+    recorder = Recorder(tx, principal, reason)
+    version = _bare(tx, model, number)
     if key in version.tags:
         db.delete_tag(tx, version, key)
-        Recorder(tx, principal, reason).note(
-            Change.VERSION_TAG_DELETED, version.model_id, model, number, subject=key, old=version.tags[key]
-        )
+        recorder.note(Change.VERSION_TAG_DELETED, version.model_id, model, number, subject=key, old=version.tags[key])
 
 
-def _lock(tx: Transaction, model: str, number: int) -> ModelVersion:
+def _bare(tx: Transaction, model: str, number: int) -> ModelVersion:
+    """A version that is to be changed, without its aliases."""
     check_model_name(model)
-    found = db.lock(tx, model, number) if abs(number) <= GREATEST_NUMBER else None
+    found = db.bare(tx, model, number) if abs(number) <= GREATEST_NUMBER else None
     if found is None:
         raise not_found(model, number)
     return found

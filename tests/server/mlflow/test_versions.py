@@ -1,4 +1,5 @@
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -203,14 +204,57 @@ def test_200_versions_at_once_have_200_consecutive_numbers(wine):
     assert len(wine.get("model-versions/search", filter="name = 'wine'").json["model_versions"]) == 200
 
 
-def test_two_servers_on_one_database_give_no_number_twice(postgres, tmp_path):
+@pytest.fixture
+def two_servers(postgres, tmp_path):
     url = postgres.create()
     servers = [serve(tmp_path / name, url) for name in ("a", "b")]
-    try:
-        rests = [Rest(next(server).url) for server in servers]
-        rests[0].good("registered-models/create", name="wine")
-        assert race(rests, 200) == list(range(1, 201))
-    finally:
-        for server in servers:
-            next(server, None)
-        postgres.drop(url)
+    yield [Rest(next(server).url) for server in servers]
+    for server in servers:
+        next(server, None)
+    postgres.drop(url)
+
+
+def test_two_servers_on_one_database_give_no_number_twice(two_servers):
+    two_servers[0].good("registered-models/create", name="wine")
+    assert race(two_servers, 200) == list(range(1, 201))
+
+
+def test_two_servers_that_move_the_same_versions_agree_in_the_end(two_servers):
+    rest = two_servers[0]
+    rest.good("registered-models/create", name="wine")
+    rest.good("registered-models/create", name="beer")
+    for _ in range(8):
+        make(rest)
+        make(rest, "beer")
+
+    def step(index):
+        server, chance = two_servers[index % 2], random.Random(index)
+        name, version = chance.choice(["wine", "beer"]), str(chance.randint(1, 8))
+        stage = chance.choice(["Staging", "Production", "Archived", "None"])
+        action = chance.choice(["stage", "archive", "alias", "unalias"])
+        if action in ("stage", "archive"):
+            archive = action == "archive" and stage in ("Staging", "Production")
+            body = {"version": version, "stage": stage, "archive_existing_versions": archive}
+            return server.post("model-versions/transition-stage", name=name, **body)
+        alias = chance.choice(["staging", "production", "champion"])
+        if action == "alias":
+            return server.post("registered-models/alias", name=name, alias=alias, version=version)
+        return server.call("DELETE", "registered-models/alias", {"name": name, "alias": alias})
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(step, range(200)))
+    assert {answer.status for answer in answers} == {200}
+
+    for name in ("wine", "beer"):
+        stages = {version: get(rest, str(version), name)["current_stage"] for version in range(1, 9)}
+        model = rest.get("registered-models/get", name=name).json["registered_model"]
+        pointers = {alias["alias"]: int(alias["version"]) for alias in model.get("aliases", [])}
+        for env, stage in (("staging", "Staging"), ("production", "Production")):
+            held = [version for version, its_stage in stages.items() if its_stage == stage]
+            assert not held or pointers[env] in stages
+            shown = rest.good("registered-models/get-latest-versions", name=name, stages=[stage])
+            assert [int(each["version"]) for each in shown.get("model_versions", [])] == (
+                [pointers[env]] if env in pointers else []
+            )
+            if env in pointers and pointers.get("production") != pointers[env]:
+                assert stages[pointers[env]] == stage
