@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from typing import Self
 
 import pytest
 
@@ -18,13 +19,13 @@ class Wire:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def send(self, *pieces: bytes) -> "Wire":
+    def send(self, *pieces: bytes) -> Self:
         for piece in pieces:
             self.socket.sendall(piece)
         return self
