@@ -76,7 +76,7 @@ def test_a_param_stands_once_in_a_batch():
         validation.check_distinct_params(["a", "b", "b", "b"])
 
 
-@pytest.mark.parametrize("location", ["runs:/a", "s3://b/c#d", "s3://b/c;d", "s3://[b/c", "x" * 2049])
+@pytest.mark.parametrize("location", ["runs:/a", "s3://b/c#d", "s3://b/c;d", "x" * 2049])
 def test_locations_that_cannot_hold_artifacts(location):
     with pytest.raises(InvalidArgument):
         validation.check_location(location)

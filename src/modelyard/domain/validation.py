@@ -11,7 +11,6 @@ import posixpath
 import re
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from .errors import InvalidArgument
 
@@ -241,16 +240,12 @@ def check_location(location: str) -> None:
     """Refuse a URI that cannot be the root of an experiment's artifacts.
 
     Raises:
-        InvalidArgument: it points into a run, has a fragment or `;params`, is no URI, or has more than 2048 characters.
+        InvalidArgument: it points into a run, has a fragment or `;params`, or has more than 2048 characters.
     """
     if location.startswith("runs:"):
         raise InvalidArgument(f"Artifact location cannot be a runs:/ URI. Given: '{location}'")
     if "#" in location or ";" in location.rpartition("/")[2]:
         raise InvalidArgument("'artifact_location' URL can't include fragments or params.")
-    try:
-        urlsplit(location)
-    except ValueError as error:
-        raise InvalidArgument(f"'artifact_location' is not a URI: {error}. Given: {location[:200]!r}") from None
     if len(location) > LONGEST_LOCATION:
         raise InvalidArgument(
             "Invalid artifact path length. The length of the artifact path cannot be "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from modelyard.db import experiments as db
 from modelyard.domain import validation
@@ -86,6 +87,10 @@ def create(
     """
     validation.check_experiment_name(name)
     validation.check_location(location)
+    try:
+        urlsplit(location)
+    except ValueError as error:
+        raise InvalidArgument(f"'artifact_location' is not a URI: {error}. Given: {location[:200]!r}") from None
     tags = dict(tags)
     for key, value in tags.items():
         validation.check_experiment_tag(key, value)

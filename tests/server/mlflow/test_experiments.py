@@ -81,6 +81,7 @@ def test_tags(rest):
         ("create", {"name": "a", "tags": [{"key": "../b"}]}, "would resolve to '../b'"),
         ("create", {"name": "a", "artifact_location": "runs:/a"}, "Artifact location cannot be a runs:/ URI."),
         ("create", {"name": "a", "artifact_location": "s3://b#c"}, "can't include fragments or params"),
+        ("create", {"name": "a", "artifact_location": "s3://[b/c"}, "'artifact_location' is not a URI"),
         ("delete", {"experiment_id": "abc"}, "Invalid experiment ID 'abc'. Experiment ID must be a valid integer."),
         ("update", {"experiment_id": "0"}, "Missing value for required parameter 'new_name'."),
         ("update", {"experiment_id": "0", "new_name": "n" * 501}, "'name' exceeds the maximum length of 500"),
