@@ -143,13 +143,7 @@ class Express:
         began = perf_counter()
 
         def settled(value: Any, error: BaseException | None) -> None:
-            if error is None:
-                status, text = 200, request.command.answer(value)
-            elif isinstance(error, ModelyardError):
-                status, text = errors.answer(error)
-            else:
-                log.error("POST %s failed", request.path, exc_info=error)
-                status, text = 500, INTERNAL
+            status, text = _outcome(request, value, error)
             self._metrics.record(request.group, status, perf_counter() - began)
             answer(status, text)
 
@@ -158,3 +152,17 @@ class Express:
             self._state.database.writer.bulk(command, _Reply(settled))
         except Exception as error:  # noqa: BLE001 - told to the client, and logged if it is ours
             settled(None, error)
+
+
+def _outcome(request: Request, value: Any, error: BaseException | None) -> tuple[int, bytes]:
+    """Status and body for a command's value or error."""
+    if error is None:
+        try:
+            return 200, request.command.answer(value)
+        except Exception:
+            log.exception("the answer to POST %s failed", request.path)
+            return 500, INTERNAL
+    if isinstance(error, ModelyardError):
+        return errors.answer(error)
+    log.error("POST %s failed", request.path, exc_info=error)
+    return 500, INTERNAL
