@@ -45,7 +45,9 @@ Fields = Annotated[
         "`params.lr`, `metrics.loss`, `tags.*`; empty: everything.",
     ),
 ]
-RunIds = Annotated[list[str], Meta(max_length=1000)]
+QueryFields = Annotated[
+    list[Annotated[str, Meta(max_length=260)]], Meta(max_length=50, description="As in a search; empty: everything.")
+]
 ModelId = Annotated[str, Meta(max_length=250)]
 Name = Annotated[str, Meta(max_length=8000, description="Empty: a made-up one.")]
 
@@ -75,7 +77,7 @@ class RunChange(Request):
 class RunQuery(Request):
     """Which parts of a run."""
 
-    fields: Fields = []
+    fields: QueryFields = []
     best: Direction | None = None
 
 

@@ -10,8 +10,10 @@ from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import InvalidArgument
 from modelyard.server.answers import respond
 from modelyard.server.transfer import receive_artifact, repr_digest, send_artifact
-from modelyard.services import logged_models, runs, versions
+from modelyard.services import logged_models, runs
 from modelyard.wire import artifacts as wire
+
+from .versions import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +32,7 @@ async def _of_logged_model(call: Call) -> str:
 
 
 async def _of_version(call: Call) -> str:
-    return (await call.read(versions.resolve, call.path["name"], call.path["version"])).location
+    return (await call.read(resolve, call.path["name"], call.path["version"])).location
 
 
 def _listing(root: Root) -> Any:

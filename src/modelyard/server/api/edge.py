@@ -40,7 +40,7 @@ class Route:
     Attributes:
         method: HTTP method; a GET answers HEAD too.
         path: below `/api/v1`; `{name}` is one segment, `{name*}` the rest, slashes included.
-        endpoint: takes the call, and the message if there is one; gives the answer.
+        endpoint: takes the call, and the message if there is one; gives the answer (bytes: JSON already).
         summary: one sentence.
         group: under which heading it is described.
         takes: the form of its message: the query for GET and DELETE, else the body. None: there is none.

@@ -9,6 +9,8 @@ from modelyard.services import environments, versions
 from modelyard.wire import environments as wire
 from modelyard.wire import versions as version_wire
 
+from .versions import resolve
+
 if TYPE_CHECKING:
     from modelyard.db.transaction import Transaction
     from modelyard.domain.environments import Environment
@@ -68,7 +70,7 @@ async def move(call: Call, body: version_wire.PointTo) -> version_wire.Version:
 def _move(
     tx: Transaction, principal: Principal, name: str, environment: str, body: version_wire.PointTo
 ) -> ModelVersion:
-    target = versions.resolve(tx, name, str(body.version))
+    target = resolve(tx, name, str(body.version))
     environments.move(tx, principal, name, environment, target.number, reason=body.reason)
     return versions.get(tx, name, target.number)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from modelyard.domain.errors import InvalidArgument
 from modelyard.services import metrics
 from modelyard.wire import metrics as wire
@@ -22,15 +24,17 @@ def _series(run_id: str, key: str, points: Points, total: int) -> wire.Series:
     return wire.series(run_id, key, *columns, total)
 
 
-async def one(call: Call, query: wire.SeriesQuery) -> wire.Series:
-    run_id, key = call.path["run_id"], call.path["key"]
-    points, total = await call.scan(
-        metrics.drawn_of, call.state.history, run_id, key, query.points, query.by, query.start, query.end
-    )
-    return _series(run_id, key, points, total)
+async def one(call: Call, query: wire.SeriesQuery) -> bytes:
+    history, run_id, key = call.state.history, call.path["run_id"], call.path["key"]
+
+    def read(tx: Transaction) -> bytes:  # encoded beside the event loop: there may be a million points
+        drawn = metrics.drawn_of(tx, history, run_id, key, query.points, query.by, query.start, query.end)
+        return msgspec.json.encode(_series(run_id, key, *drawn))
+
+    return await call.scan(read)
 
 
-async def several(call: Call, body: wire.SeriesSearch) -> wire.SeriesList:
+async def several(call: Call, body: wire.SeriesSearch) -> bytes:
     pairs = [(run, key) for run in dict.fromkeys(body.run_ids) for key in dict.fromkeys(body.keys)]
     if len(pairs) * body.points > MOST_POINTS:
         raise InvalidArgument(
@@ -39,12 +43,12 @@ async def several(call: Call, body: wire.SeriesSearch) -> wire.SeriesList:
         )
     history = call.state.history
 
-    def read(tx: Transaction) -> list[wire.Series]:
+    def read(tx: Transaction) -> bytes:
         found = []
         for run, key in pairs:
             points, total = metrics.drawn(tx, history, run, key, body.points, body.by, body.start, body.end)
             if total:
                 found.append(_series(run, key, points, total))
-        return found
+        return msgspec.json.encode(wire.SeriesList(series=found))
 
-    return wire.SeriesList(series=await call.scan(read))
+    return await call.scan(read)

@@ -12,6 +12,7 @@ from modelyard.wire import models as wire
 from modelyard.wire import versions as version_wire
 
 from . import cursors
+from .versions import resolve
 
 if TYPE_CHECKING:
     from modelyard.db.transaction import Transaction
@@ -72,7 +73,7 @@ async def delete(call: Call, query: version_wire.WithReason) -> None:
 
 
 async def get_alias(call: Call) -> version_wire.Version:
-    return version_wire.version(await call.read(versions.resolve, call.path["name"], "@" + call.path["alias"]))
+    return version_wire.version(await call.read(resolve, call.path["name"], "@" + call.path["alias"]))
 
 
 async def set_alias(call: Call, body: version_wire.PointTo) -> version_wire.Version:
@@ -84,7 +85,7 @@ async def set_alias(call: Call, body: version_wire.PointTo) -> version_wire.Vers
 def _set_alias(
     tx: Transaction, principal: Principal, name: str, alias: str, body: version_wire.PointTo
 ) -> ModelVersion:
-    target = versions.resolve(tx, name, str(body.version))
+    target = resolve(tx, name, str(body.version))
     models.set_alias(tx, principal, name, alias, target.number, reason=body.reason)
     return versions.get(tx, name, target.number)
 

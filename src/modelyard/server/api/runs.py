@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import msgspec
+
 from modelyard.domain import validation
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.metrics import LARGEST, LogBatch, Points
@@ -21,6 +23,7 @@ from . import cursors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelyard.db.transaction import Transaction
     from modelyard.domain.runs import Run
     from modelyard.server.call import Call
 
@@ -30,7 +33,7 @@ async def experiment_ids(call: Call, asked: list[int] | None) -> list[int]:
     return await call.read(experiments.active_ids) if asked is None else asked
 
 
-async def search(call: Call, body: wire.RunSearch) -> wire.RunPage:
+async def search(call: Call, body: wire.RunSearch) -> bytes:
     node = parse_filter(body.filter, "runs", "modelyard")
     order = parse_order_by(body.order_by, "runs", "modelyard")
     wanted = parse_selection(body.fields)
@@ -38,12 +41,17 @@ async def search(call: Call, body: wire.RunSearch) -> wire.RunPage:
     # In a transaction of its own: a search of columns must be the first thing in its.
     homes = await experiment_ids(call, body.experiment_ids)
     columns = call.state.columns
-    found, page = await call.scan(runs.page, columns, homes, node, order, body.view, body.limit, after, wanted)
-    return wire.RunPage(
-        runs=[wire.run(each, wanted, body.best) for each in found],
-        next_cursor=cursors.write(page.last, "runs", order) if page.last is not None else None,
-        total=page.total if body.count else None,
-    )
+
+    def find(tx: Transaction) -> bytes:  # encoded beside the event loop: runs may be long, and many
+        found, page = runs.page(tx, columns, homes, node, order, body.view, body.limit, after, wanted)
+        answer = wire.RunPage(
+            runs=[wire.run(each, wanted, body.best) for each in found],
+            next_cursor=cursors.write(page.last, "runs", order) if page.last is not None else None,
+            total=page.total if body.count else None,
+        )
+        return msgspec.json.encode(answer)
+
+    return await call.scan(find)
 
 
 async def count(call: Call, body: wire.RunCount) -> wire.Counted:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.domain.search import And, Comparison, Field, Op, parse_filter, parse_order_by
 from modelyard.domain.versions import NewVersion
 from modelyard.services import models, versions
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
     from modelyard.domain.search import Node
     from modelyard.domain.versions import ModelVersion
     from modelyard.server.call import Call
+
+
+def resolve(tx: Transaction, model: str, reference: str) -> ModelVersion:
+    """The version that a reference in a path means; an alias that is not there is not found, rather than misspelt.
+
+    Raises:
+        NotFound: nothing is meant.
+        InvalidArgument: the reference is none.
+    """
+    try:
+        return versions.resolve(tx, model, reference)
+    except InvalidArgument as error:
+        if reference.startswith("@"):
+            raise NotFound(error.message) from None
+        raise
 
 
 async def search(call: Call, query: wire.VersionSearch) -> wire.VersionPage:
@@ -61,7 +77,7 @@ async def create(call: Call, body: wire.NewVersion) -> wire.Version:
 
 
 async def get(call: Call) -> wire.Version:
-    return wire.version(await call.read(versions.resolve, call.path["name"], call.path["version"]))
+    return wire.version(await call.read(resolve, call.path["name"], call.path["version"]))
 
 
 async def change(call: Call, body: wire.VersionChange) -> wire.Version:
@@ -71,7 +87,7 @@ async def change(call: Call, body: wire.VersionChange) -> wire.Version:
 
 def _change(tx: Transaction, principal: Principal, name: str, reference: str, body: wire.VersionChange) -> ModelVersion:
     """One transaction, of as many service calls as parts change."""
-    number = versions.resolve(tx, name, reference).number
+    number = resolve(tx, name, reference).number
     if body.label is not UNSET:
         versions.set_label(tx, principal, name, number, body.label, reason=body.reason)
     if body.description is not UNSET:
@@ -89,4 +105,4 @@ async def delete(call: Call, query: wire.WithReason) -> None:
 
 
 def _delete(tx: Transaction, principal: Principal, name: str, reference: str, reason: str) -> None:
-    versions.delete(tx, principal, name, versions.resolve(tx, name, reference).number, reason=reason)
+    versions.delete(tx, principal, name, resolve(tx, name, reference).number, reason=reason)
