@@ -1,5 +1,8 @@
 """Runs over the native API: from their start to their search."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.server.api.native import Native
@@ -260,3 +263,36 @@ def test_totals(native, home) -> None:
     assert after["runs_by_status"] == {"FAILED": 1, "RUNNING": 1}
     assert (after["runs"], after["runs_in_trash"], after["models"], after["versions"]) == (2, 1, 1, 1)
     assert after["experiments"] == before["experiments"]
+
+
+def test_pages_stay_right_under_writers(native, home) -> None:
+    there = {start(native, home, metrics={"loss": [at % 7]}) for at in range(60)}
+    done = threading.Event()
+
+    def write(client: Native) -> int:
+        made = 0
+        while not done.is_set():
+            start(client, home, metrics={"loss": [made % 9]}, params={"kind": str(made % 3)})
+            made += 1
+        return made
+
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, Native(native.url)) for _ in range(3)]
+        try:
+            for order in ("metrics.loss", "start_time DESC", "params.kind DESC"):
+                seen: list[str] = []
+                body = {"experiment_ids": [home], "order_by": [order], "limit": 7, "fields": ["info"]}
+                cursor = ""
+                while cursor is not None and not there <= set(seen):
+                    page = native("POST", "/runs/search", {**body, "cursor": cursor})
+                    seen += [run["run_id"] for run in page["runs"]]
+                    cursor = page["next_cursor"]
+                assert len(seen) == len(set(seen)), order
+                assert there <= set(seen), order
+        finally:
+            done.set()
+        made = sum(writer.result() for writer in writers)
+    assert made > 0
+    assert native("POST", "/runs/count", {"experiment_ids": [home]})["count"] == 60 + made
+    best = native("POST", "/runs/count", {"experiment_ids": [home], "filter": "metrics.loss IS NOT NULL"})
+    assert best["count"] == 60 + made
