@@ -13,7 +13,7 @@ from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.domain.history import Change
 from modelyard.domain.principals import Principal
 from modelyard.domain.versions import NewVersion, Stage
-from modelyard.services import environments, history, models, versions
+from modelyard.services import environments, history, models, references, versions
 
 WHO = Principal("somebody")
 STAGES = {"staging": Stage.STAGING, "production": Stage.PRODUCTION}
@@ -69,7 +69,9 @@ class Registry(RuleBasedStateMachine):
             else:
                 assert self.pointer(env) != number
         if archive:
-            assert {each for each in self.known if self.read(versions.get, self.name, each).stage == stage} == {number}
+            assert {each for each in self.known if self.read(references.get, self.name, each).stage == stage} == {
+                number
+            }
 
     @precondition(lambda self: self.known)
     @rule(choice=st.integers(0, 9), env=ENVIRONMENTS, spelling=st.sampled_from([str.lower, str.title, str.upper]))
@@ -79,7 +81,7 @@ class Registry(RuleBasedStateMachine):
         self.write(models.set_alias, spelling(env), number)
         assert self.pointer(env) == number
         assert {other: self.pointer(other) for other in others} == others, "an alias moved another alias"
-        assert spelling(env) in self.read(versions.get, self.name, number).aliases
+        assert spelling(env) in self.read(references.get, self.name, number).aliases
 
     @rule(env=ENVIRONMENTS)
     def unalias(self, env):
@@ -109,19 +111,19 @@ class Registry(RuleBasedStateMachine):
         for env, stage in STAGES.items():
             target = self.pointer(env)
             assert native.get(env) == target
-            assert [each.number for each in self.read(versions.latest, self.name, [stage])] == (
+            assert [each.number for each in self.read(references.latest, self.name, [stage])] == (
                 [] if target is None else [target]
             )
             if target is None:
-                assert not any(self.read(versions.get, self.name, each).stage == stage for each in self.known)
+                assert not any(self.read(references.get, self.name, each).stage == stage for each in self.known)
             else:
-                assert self.read(versions.resolve, self.name, stage).number == target
+                assert self.read(references.resolve, self.name, stage).number == target
                 assert target in self.known
 
     @invariant()
     def latest_is_one_for_each_stage(self):
         model = self.read(models.get, self.name)
-        stages = {each: self.read(versions.get, self.name, each).stage for each in self.known}
+        stages = {each: self.read(references.get, self.name, each).stage for each in self.known}
         for stage in (Stage.NONE, Stage.ARCHIVED):
             newest = max((each for each, its_stage in stages.items() if its_stage == stage), default=None)
             assert [each.number for each in model.latest if each.stage == stage] == ([] if newest is None else [newest])
@@ -144,7 +146,7 @@ class Registry(RuleBasedStateMachine):
             elif event.kind is Change.VERSION_DELETED:
                 del stages[event.version]
         assert {env: str(self.pointer(env)) for env in STAGES} == {env: str(to) for env, to in pointers.items()}
-        assert stages == {each: self.read(versions.get, self.name, each).stage for each in self.known}
+        assert stages == {each: self.read(references.get, self.name, each).stage for each in self.known}
 
 
 def test_stages_aliases_and_environments_agree(database):

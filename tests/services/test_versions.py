@@ -4,7 +4,7 @@ from modelyard.domain.errors import AlreadyExists, InvalidArgument, NotFound
 from modelyard.domain.principals import Principal
 from modelyard.domain.search import parse_filter, parse_order_by
 from modelyard.domain.versions import NewVersion
-from modelyard.services import environments, labels, models, sources, versions
+from modelyard.services import environments, labels, models, references, sources, versions
 
 WHO = Principal("somebody")
 
@@ -20,7 +20,7 @@ def make(database, model="wine", source="s3://bucket/model", **more):
 
 
 def number(database, reference, model="wine"):
-    return database.read(versions.resolve, model, reference).number
+    return database.read(references.resolve, model, reference).number
 
 
 # ------------------------------------------------------------------------------------ labels and references
@@ -92,11 +92,11 @@ def test_clients_that_know_only_stages_reach_labels_and_environments(wine):
     make(wine)
     wine.write(environments.create, WHO, "canary")
     wine.write(environments.move, WHO, "wine", "canary", 2)
-    assert [each.number for each in wine.read(versions.latest, "wine", ["2.3.1"])] == [1]
-    assert [each.number for each in wine.read(versions.latest, "wine", ["Canary"])] == [2]
-    assert wine.read(versions.latest, "wine", ["production"]) == []
+    assert [each.number for each in wine.read(references.latest, "wine", ["2.3.1"])] == [1]
+    assert [each.number for each in wine.read(references.latest, "wine", ["Canary"])] == [2]
+    assert wine.read(references.latest, "wine", ["production"]) == []
     with pytest.raises(InvalidArgument, match=r"Invalid Model Version stage: 9\.9"):
-        wine.read(versions.latest, "wine", ["9.9"])
+        wine.read(references.latest, "wine", ["9.9"])
 
 
 # ------------------------------------------------------------------------------------ numbers
@@ -108,13 +108,13 @@ def test_a_number_is_never_given_twice(wine):
     wine.write(versions.delete, WHO, "wine", 2)
     assert make(wine).number == 4
     with pytest.raises(NotFound, match=r"Model Version \(name=wine, version=3\) not found"):
-        wine.read(versions.get, "wine", 3)
+        wine.read(references.get, "wine", 3)
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**63, -(2**70)])
 def test_numbers_that_no_version_has(wine, number):
     with pytest.raises(NotFound):
-        wine.read(versions.get, "wine", number)
+        wine.read(references.get, "wine", number)
     with pytest.raises(NotFound):
         wine.write(versions.delete, WHO, "wine", number)
 
@@ -123,7 +123,7 @@ def test_long_values_are_stored_or_refused_on_every_database(wine):
     long = "".join(chr(0x4E00 + index % 20_000) for index in range(100_000))  # does not compress to nothing
     wine.write(models.set_tag, WHO, "wine", "k", long)
     made = make(wine, tags={"k": long}, description=long, source="s3://b/" + long[:60_000], run_link=long)
-    assert wine.read(versions.get, "wine", made.number).tags == {"k": long}
+    assert wine.read(references.get, "wine", made.number).tags == {"k": long}
     assert wine.read(models.get, "wine").tags == {"k": long}
     wine.write(models.create, WHO, "n" * 500)
     with pytest.raises(InvalidArgument, match="'name' exceeds the maximum length of 500 characters"):

@@ -12,12 +12,11 @@ from modelyard.domain import environments as rule
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, ModelyardError, NotFound
 from modelyard.domain.history import Change
 from modelyard.domain.validation import check_key, check_length, check_model_name, check_registry_tag
-from modelyard.domain.versions import ModelVersion, NewVersion, Stage, find_stage, parse_stage
+from modelyard.domain.versions import ModelVersion, NewVersion, Stage, parse_stage
 
-from . import environments, sources
+from . import environments, references, sources
 from .history import Recorder, model_id
-from .labels import find_label_key, label_key
-from .models import by_alias
+from .labels import label_key
 from .models import not_found as no_model
 
 if TYPE_CHECKING:
@@ -30,33 +29,13 @@ if TYPE_CHECKING:
 MODEL_VERSIONS_TAG = "mlflow.modelVersions"
 """On a logged model: the versions that were made from it, as the 3.x client reads them."""
 
-GREATEST_NUMBER = 2**63 - 1
 LONGEST_RUN_ID = 500
 LONGEST_SOURCE = 65_535
 _LOGGED_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _STAGES_IN_ENVIRONMENTS = (Stage.STAGING, Stage.PRODUCTION)
 
 
-def not_found(model: str, number: int) -> NotFound:
-    """The error for a version that does not exist."""
-    return NotFound(f"Model Version (name={model}, version={number}) not found")
-
-
 # ------------------------------------------------------------------------------------ reading
-
-
-def get(tx: Transaction, model: str, number: int) -> ModelVersion:
-    """A version with its aliases.
-
-    Raises:
-        NotFound: there is none.
-        InvalidArgument: no model can have this name.
-    """
-    check_model_name(model)
-    found = db.find(tx, model, number) if abs(number) <= GREATEST_NUMBER else None
-    if found is None:
-        raise not_found(model, number)
-    return found
 
 
 def search(
@@ -88,98 +67,13 @@ def count(tx: Transaction, where: Node | None = None) -> int:
     return db.SOURCE.count(tx, where)
 
 
-def latest(tx: Transaction, model: str, references: Sequence[str] = ()) -> list[ModelVersion]:
-    """The current version of each stage, by number, with aliases.
-
-    Where an environment stands behind a stage that is the version it points to, else the newest in the stage.
-
-    Args:
-        tx: the transaction.
-        model: the model's name.
-        references: stages, in any case; none: all four. Environments and labels are understood too, which lets clients
-            who know only stages load `models:/name/2.3.1`.
-
-    Raises:
-        NotFound: there is no such model.
-        InvalidArgument: a reference is none of these.
-    """
-    check_model_name(model)
-    found = models.get(tx, model)
-    if found is None:
-        raise no_model(model)
-    numbers = {version.number for version in found.latest} if not references else set()
-    pointers = {alias.environment: alias.version for alias in found.aliases if alias.environment}
-    for reference in references:
-        stage = find_stage(reference)
-        env = environments.find(tx, reference)
-        if env is not None:
-            numbers.update({pointers[env.name]} if env.name in pointers else ())
-        elif stage is not None:
-            numbers.update(version.number for version in found.latest if version.stage == stage)
-        else:
-            labelled = _by_label(tx, found.id, reference)
-            if labelled is None:
-                parse_stage(reference)  # raises: says which stages there are
-            else:
-                numbers.add(labelled.number)
-    got = (db.get(tx, found.id, number) for number in sorted(numbers))
-    return [version for version in got if version is not None]
-
-
-def resolve(tx: Transaction, model: str, reference: str) -> ModelVersion:
-    """The version that `models:/model/reference` means.
-
-    In this order: a version number; `latest`; `@alias`; an environment or stage in any case; a label, compared as
-    PEP 440 does.
-
-    Raises:
-        NotFound: there is no such model, or nothing of it is meant.
-        InvalidArgument: the reference is none of these.
-    """
-    check_model_name(model)
-    if reference.isdecimal():
-        return get(tx, model, int(reference))
-    if reference.startswith("@") or reference.lower() == "latest":
-        return by_alias(tx, model, reference.removeprefix("@"))
-    found = models.bare(tx, model)
-    if found is None:
-        raise no_model(model)
-    env = environments.find(tx, reference)
-    if env is not None:
-        target = next((its.version for its in places.pointers(tx, found.id) if its.environment == env.name), None)
-        version = db.get(tx, found.id, target) if target is not None else None
-        if version is None:
-            raise NotFound(f"No version of {model!r} is in the environment {env.name!r}.")
-        return version
-    stage = find_stage(reference)
-    if stage is not None:
-        version = db.newest(tx, found.id, stage)
-        if version is None:
-            raise NotFound(f"No version of {model!r} has the stage {stage.value}.")
-        return version
-    if find_label_key(reference) is None:
-        raise InvalidArgument(
-            f"{reference[:100]!r} names no version: expected a number, a label such as 2.3.1, an environment, a stage, "
-            "@alias or latest."
-        )
-    version = _by_label(tx, found.id, reference)
-    if version is None:
-        raise NotFound(f"No version of {model!r} has the label {reference!r}.")
-    return version
-
-
-def _by_label(tx: Transaction, number: int, label: str) -> ModelVersion | None:
-    key = find_label_key(label)
-    return db.labelled(tx, number, key) if key is not None else None
-
-
 def download_uri(tx: Transaction, model: str, number: int) -> str:
     """Where a version's files are.
 
     Raises:
         NotFound: there is no such version.
     """
-    return get(tx, model, number).location
+    return references.get(tx, model, number).location
 
 
 def in_environment_at(tx: Transaction, model: str, environment: str, at_ms: int) -> int | None:
@@ -284,7 +178,7 @@ def _locate_model(tx: Transaction, source: str, run_id: str | None) -> tuple[str
     if not slash:
         name, at, alias = path.partition("@")
         reference = at + alias
-    return resolve(tx, name, reference).location, run_id
+    return references.resolve(tx, name, reference).location, run_id
 
 
 def update(
@@ -305,7 +199,7 @@ def update(
     version = _bare(tx, model, number)
     db.describe(tx, version, description, recorder.now)
     recorder.note(Change.VERSION_UPDATED, version.model_id, model, number, old=version.description, new=description)
-    return get(tx, model, number)
+    return references.get(tx, model, number)
 
 
 def set_label(
@@ -326,7 +220,7 @@ def set_label(
     db.label(tx, version, label, key, recorder.now)
     if label != version.label:
         recorder.note(Change.VERSION_LABELLED, version.model_id, model, number, old=version.label, new=label)
-    return get(tx, model, number)
+    return references.get(tx, model, number)
 
 
 def _check_label_is_free(
@@ -377,7 +271,7 @@ def transition(
     moves = rule.transition(before, number, to, archive=archive)
     moves.stages[number] = to  # MLflow notes the time even if nothing else changes
     environments.write(tx, recorder, version.model_id, model, before, moves)
-    return get(tx, model, number)
+    return references.get(tx, model, number)
 
 
 def delete(tx: Transaction, principal: Principal, model: str, number: int, *, reason: str | None = None) -> None:
@@ -436,7 +330,7 @@ def delete_tag(
 def _bare(tx: Transaction, model: str, number: int) -> ModelVersion:
     """A version that is to be changed, without its aliases."""
     check_model_name(model)
-    found = db.bare(tx, model, number) if abs(number) <= GREATEST_NUMBER else None
+    found = db.bare(tx, model, number) if abs(number) <= references.GREATEST_NUMBER else None
     if found is None:
-        raise not_found(model, number)
+        raise references.not_found(model, number)
     return found

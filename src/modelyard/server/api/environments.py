@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelyard.domain.errors import NotFound
-from modelyard.services import environments, versions
+from modelyard.services import environments, references, versions
 from modelyard.wire import environments as wire
 from modelyard.wire import versions as version_wire
 
@@ -58,7 +58,7 @@ def _get(tx: Transaction, name: str, environment: str) -> ModelVersion:
     wanted = environments.get(tx, environment).name
     for alias in environments.pointers(tx, name):
         if alias.environment == wanted:
-            return versions.get(tx, name, alias.version)
+            return references.get(tx, name, alias.version)
     raise NotFound(f"No version of {name!r} is in the environment {wanted!r}.")
 
 
@@ -72,7 +72,7 @@ def _move(
 ) -> ModelVersion:
     target = resolve(tx, name, str(body.version))
     environments.move(tx, principal, name, environment, target.number, reason=body.reason)
-    return versions.get(tx, name, target.number)
+    return references.get(tx, name, target.number)
 
 
 async def clear(call: Call, query: version_wire.WithReason) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from modelyard.domain.search import parse_filter, parse_order_by
-from modelyard.services import models, versions
+from modelyard.services import models, references
 from modelyard.wire import models as wire
 from modelyard.wire import versions as version_wire
 
@@ -87,7 +87,7 @@ def _set_alias(
 ) -> ModelVersion:
     target = resolve(tx, name, str(body.version))
     models.set_alias(tx, principal, name, alias, target.number, reason=body.reason)
-    return versions.get(tx, name, target.number)
+    return references.get(tx, name, target.number)
 
 
 async def delete_alias(call: Call, query: version_wire.WithReason) -> None:

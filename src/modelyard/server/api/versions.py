@@ -9,7 +9,7 @@ from msgspec import UNSET
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.domain.search import And, Comparison, Field, Op, parse_filter, parse_order_by
 from modelyard.domain.versions import NewVersion
-from modelyard.services import models, versions
+from modelyard.services import models, references, versions
 from modelyard.wire import versions as wire
 
 from . import cursors
@@ -30,7 +30,7 @@ def resolve(tx: Transaction, model: str, reference: str) -> ModelVersion:
         InvalidArgument: the reference is none.
     """
     try:
-        return versions.resolve(tx, model, reference)
+        return references.resolve(tx, model, reference)
     except InvalidArgument as error:
         if reference.startswith("@"):
             raise NotFound(error.message) from None
@@ -97,7 +97,7 @@ def _change(tx: Transaction, principal: Principal, name: str, reference: str, bo
             versions.delete_tag(tx, principal, name, number, key, reason=body.reason)
         else:
             versions.set_tag(tx, principal, name, number, key, value, reason=body.reason)
-    return versions.get(tx, name, number)
+    return references.get(tx, name, number)
 
 
 async def delete(call: Call, query: wire.WithReason) -> None:

@@ -8,7 +8,7 @@ from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search import And, Comparison, Entity, Field, Node, Not, Op, parse_filter, parse_order_by
 from modelyard.domain.validation import check_version_number
 from modelyard.domain.versions import NewVersion
-from modelyard.services import versions
+from modelyard.services import references, versions
 
 from . import protojson
 from .paging import offset_of, token_for
@@ -94,7 +94,7 @@ async def create(call: Call, fields: Fields) -> Any:
 
 
 async def get(call: Call, fields: Fields) -> Any:
-    return {"model_version": message(await call.read(versions.get, *find(fields)))}
+    return {"model_version": message(await call.read(references.get, *find(fields)))}
 
 
 async def update(call: Call, fields: Fields) -> Any:
@@ -189,5 +189,5 @@ async def latest(call: Call, fields: Fields) -> Any:
     stages = fields.raw("stages")
     if isinstance(stages, str) and call.scope["method"] != "GET":
         raise protojson.invalid("stages", stages, " Hint: Value was of type 'str'")
-    found = await call.read(versions.latest, fields.text("name", required=True), fields.texts("stages"))
+    found = await call.read(references.latest, fields.text("name", required=True), fields.texts("stages"))
     return {"model_versions": [message(version) for version in found]} if found else b"{}"
