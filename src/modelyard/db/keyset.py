@@ -78,41 +78,44 @@ def _value(table: RunTable, tx: Transaction, row: int, field: Field) -> str | in
 def rows_after(table: RunTable, tx: Transaction, rows: Rows, order: Sequence[OrderKey], mark: Mark) -> Rows:
     """Those of the rows that come after the mark. The table's lock is held."""
     later: Mask = np.zeros(len(rows), np.bool_)
-    equal: Mask = np.ones(len(rows), np.bool_)
+    level: Rows = np.arange(len(rows))  # those that the keys so far do not tell from the mark
     for key, value in zip(complete(order), mark, strict=True):
-        for greater, same in _compare(table, tx, rows, key, value):
-            later |= equal & greater
-            equal &= same
+        behind, same = _compare(table, tx, rows[level], key, value)
+        later[level[behind]] = True
+        level = level[same]
+        if not len(level):
+            break
     return rows[later]
 
 
-def _compare(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey, value: Any) -> list[tuple[Mask, Mask]]:
-    """For each sort column behind a key: which rows come after the value, and which are level with it."""
+def _compare(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey, value: Any) -> tuple[Mask, Mask]:
+    """Which rows come behind a value of a key, and which are level with it."""
     field = key.field
     if field == START:
-        return [_sides(table.starts[rows], value, ascending=key.ascending)]
+        return _sides(table.starts[rows], value, ascending=key.ascending)
     if field == RUN_ID:
-        return [_sides(table.uuids[rows], value.encode(), ascending=key.ascending)]
+        return _sides(table.uuids[rows], value.encode(), ascending=key.ascending)
     column = table.column(tx, field.kind, field.key, field.aggregate)
     if column is None:  # missing everywhere
-        return [_sides(np.ones(len(rows), np.int8), value is None, ascending=True)]
+        everywhere = np.ones(len(rows), np.bool_)
+        return (~everywhere, everywhere) if value is None else (everywhere, ~everywhere)
     if isinstance(column, NumberColumn):
         state = column.state[rows]
-        group = np.where(state == MISSING, 2, state - NUMBER)
-        if value is None or math.isnan(value):
-            return [_sides(group, 2 if value is None else 1, ascending=True)]
-        greater, same = _sides(column.values[rows], value, ascending=key.ascending)
+        if value is None:
+            return np.zeros(len(rows), np.bool_), state == MISSING
+        if math.isnan(value):
+            return state == MISSING, state == NAN
         number = state == NUMBER
-        return [_sides(group, 0, ascending=True), (greater & number, same & number)]
+        behind, same = _sides(column.values[rows], value, ascending=key.ascending)
+        return behind | ~number, same & number
     codes = column.codes[rows]
     missing = codes < 0
     if value is None:
-        return [_sides(missing, True, ascending=True)]
+        return np.zeros(len(rows), np.bool_), missing
     place, found = _place(column, value)
     ranks = column.ranks()[codes] if len(column.texts) else np.zeros(len(codes), np.int64)
-    same = (ranks == place) & found & ~missing
-    greater = (ranks >= place + found) if key.ascending else (ranks < place)
-    return [(missing | greater, same)]
+    behind = (ranks >= place + found) if key.ascending else (ranks < place)
+    return missing | behind, (ranks == place) & found & ~missing
 
 
 def _sides(values: NDArray[Any], bound: Any, *, ascending: bool) -> tuple[Mask, Mask]:
