@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.server.answers import respond
 
-from . import openapi
+from . import errors, openapi
 from .edge import PREFIX, Edge
 from .routes import ROUTES
 
@@ -61,8 +61,12 @@ class Site:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path, method = scope["path"], scope["method"]
-        if path not in _FILES or method not in ("GET", "HEAD"):
+        if path not in _FILES:
             await self._edge(scope, receive, send)
+            return
+        if method not in ("GET", "HEAD"):
+            status, body = errors.problem(errors.NOT_ALLOWED, f"This path takes GET, HEAD, not {method[:20]}.")
+            await respond(send, status, body, errors.CONTENT_TYPE, (b"allow", b"GET, HEAD"))
             return
         kind, read = _FILES[path]
         headers = [kind, _ONLY_ITSELF, _FRESH, _VARIES]
