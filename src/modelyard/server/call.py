@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import types
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from modelyard.domain.errors import InvalidArgument, Timeout, TooLarge
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SLOWEST: Final = 1024
+"""Bytes a second that a body must come with on average, once it takes longer than a silence may."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,11 +73,14 @@ class Call:
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
             return body
-        parts, size = [body], len(body)
+        parts, size, began = [body], len(body), monotonic()
         while message.get("more_body", False):
             message = await self._next(settings.body_timeout_s)
             part = message.get("body", b"")
             size += len(part)
+            seconds = monotonic() - began
+            if seconds > settings.body_timeout_s and size < seconds * SLOWEST:
+                raise self._gave_up(f"Only {size} bytes came in {seconds:.0f} s.")
             if size > settings.max_body_bytes:
                 raise TooLarge(f"The body is over the limit of {settings.max_body_bytes} bytes.")
             parts.append(part)
@@ -92,13 +99,24 @@ class Call:
             raise InvalidArgument("The client hung up before the body was complete.")
         return message
 
-    @staticmethod
-    async def _later(message: Awaitable[MutableMapping[str, Any]], seconds: float) -> MutableMapping[str, Any]:
+    async def _later(self, message: Awaitable[MutableMapping[str, Any]], seconds: float) -> MutableMapping[str, Any]:
         try:
             async with asyncio.timeout(seconds):
                 return await message
         except TimeoutError:
-            raise Timeout(f"No data came for {seconds:g} s.") from None
+            raise self._gave_up(f"No data came for {seconds:g} s.") from None
+
+    def _gave_up(self, why: str) -> Timeout:
+        """The error for a client that is too slow; the answer hangs up, since the rest of the body may never come."""
+        send = self.send
+
+        async def closing(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        self.send = closing
+        return Timeout(why)
 
     async def read(self, work: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A read of a few rows by key: on the event loop with SQLite, where a thread would cost more than the work."""

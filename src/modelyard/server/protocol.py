@@ -56,7 +56,8 @@ class Protocol(HttpToolsProtocol):
         if cycle is not self._answering:  # a head was completed by these bytes
             self._answering = cycle
             self._head_bytes = 0
-        elif cycle is None or cycle.response_complete:
+        elif cycle is None or (cycle.response_complete and not cycle.more_body):
+            # Not while the rest of a body comes in whose request was answered already.
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
                 self.transport.write(_TOO_LARGE)

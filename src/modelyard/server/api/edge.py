@@ -116,7 +116,7 @@ class Edge:
             _check_site(call, method, origin)
             answer = await _run(route, call, method)
         except ModelyardError as error:
-            await respond(send, *errors.answer(error), errors.CONTENT_TYPE)
+            await respond(call.send, *errors.answer(error), errors.CONTENT_TYPE)
         except Refused as error:
             await respond(send, *errors.problem(error.kind, error.detail), errors.CONTENT_TYPE)
         except Exception:

@@ -188,7 +188,7 @@ async def _message(call: Call, kind: type[Any]) -> Any:
     body = await call.body()
     try:
         return msgspec.json.decode(body or b"{}", type=kind, strict=False)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidArgument(f"The body is not the JSON that was expected: {error}") from None
 
 

@@ -133,7 +133,7 @@ class Edge:
             log.exception("%s %s failed", method, scope["path"])
             status = 500
             body = INTERNAL
-        await respond(send, status, body, _JSON)
+        await respond(call.send, status, body, _JSON)
 
     async def _run(self, route: Route, call: Call, method: str) -> Any:
         if route.data is not None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _ADVICE = "See the API docs for more information about request parameters."
 _decode = msgspec.json.Decoder().decode
 
+NUL = b"\\u0000"
+"""How the character NUL is spelt in JSON; a body without these bytes has none."""
+
 
 def missing(name: str) -> InvalidArgument:
     """The error for a required parameter that is absent or empty."""
@@ -208,11 +211,31 @@ def from_body(body: bytes) -> Fields:
     if isinstance(values, str):  # a JSON text within a JSON text, which old clients send
         try:
             values = _decode(values.encode())
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise InvalidArgument(f"Failed to parse request body as JSON: {error}") from None
     if not isinstance(values, dict):
         raise InvalidArgument("The request body must be a JSON object.")
+    if NUL in body:
+        _refuse_nul(values)
     return Fields(values)
+
+
+def _refuse_nul(value: Any) -> None:
+    """Refuse the character NUL, which PostgreSQL cannot store and whose text some programs take for the end.
+
+    Raises:
+        InvalidArgument: it is in one of the texts.
+    """
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidArgument("A text in the request contains the character NUL (U+0000), which is not allowed.")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _refuse_nul(name)
+            _refuse_nul(item)
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_nul(item)
 
 
 def from_query(query: bytes) -> Fields:
@@ -226,6 +249,8 @@ def from_query(query: bytes) -> Fields:
         pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError):
         raise InvalidArgument("The query string is not UTF-8.") from None
+    if b"%00" in query or b"\0" in query:
+        _refuse_nul(dict(pairs))
     for name, value in pairs:
         values.setdefault(name, []).append(value)
     return Query(values)
