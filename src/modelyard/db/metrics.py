@@ -99,7 +99,7 @@ class History:
         with self._lock:
             old = self._kept.pop(at, None)
             if old is not None:
-                self._points -= len(old[1])
+                self._points -= len(old[1]) + 64
             if len(points) > CACHE_POINTS:
                 return
             self._kept[at] = (rev, points)
