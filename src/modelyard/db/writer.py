@@ -43,8 +43,11 @@ if TYPE_CHECKING:
 
 MOST_PER_DRAIN = 256
 POSTGRES_THREADS = 2
-RETRIES = 4
+HOLD_S = 0.001
+"""How long a threaded drain waits for callers that its last one answered. One caller alone never waits."""
+
 PAUSE_S = 0.02
+RETRIES = 4
 """How often a transaction is begun again whose connection was lost before its commit, or that a deadlock ended."""
 
 log = logging.getLogger("modelyard.db")
@@ -351,11 +354,17 @@ class Writer:
             lane.queue.put(command)
 
     def _serve(self, lane: Lane) -> None:
+        together = 1
         while True:
             command = lane.queue.get()
             if command is None:
                 return
+            if lane.queue.qsize() + 1 < together:
+                # Those who were answered together come back together: the first waits for the others a moment, since
+                # a transaction for one costs nearly as much as one for all.
+                time.sleep(HOLD_S)
             commands = [command, *lane.queued()]
+            together = len(commands)
             with lane.lock:
                 lane.drain(commands)
             _deliver(commands)
