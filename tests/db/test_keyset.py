@@ -41,9 +41,7 @@ RUNS = st.tuples(
 
 def add(database: Database, homes: list[int], row: tuple[int, int, float | None, str | None]) -> str:
     home, start, loss, kind = row
-    new = plan(
-        homes[home], name=f"run {kind}", start_ms=start, user_id="", created_by=ANONYMOUS.name, uuid=uuid4().hex
-    )
+    new = plan(homes[home], name=f"run {kind}", start_ms=start, user_id="", created_by=ANONYMOUS.name, uuid=uuid4().hex)
     run = database.write(runs.create, new)
     points = None if loss is None else Points(["loss"], [loss], [1], [0])
     batch = LogBatch(run.uuid, points, [] if kind is None else [("kind", kind)])
