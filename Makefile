@@ -92,7 +92,7 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	@touch $(VENV)/.demo-installed $@
 
 # 2.9.2 and what was current with it; there are no wheels of it for Python 3.13
-OLDEST := mlflow==2.9.2 'numpy<2' 'pandas<2.3' 'scikit-learn<1.4' 'setuptools<71'
+OLDEST := mlflow==2.9.2 'numpy<2' 'pandas<2.3' 'scikit-learn<1.4' 'setuptools>=70,<71'
 OLDEST_PYTHON ?= $(shell for p in python3.12 python3.11; do "$$p" -c 'import venv, ensurepip' 2>/dev/null && echo "$$p" && break; done)
 
 $(VENV)-oldest/.installed: Makefile

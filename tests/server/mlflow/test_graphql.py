@@ -97,6 +97,14 @@ def test_what_is_not_found_is_an_error_of_its_field(server) -> None:
     assert answer == {"data": {"a": None, "test": {"output": "x"}}, "errors": ["No Experiment with id=99 exists"]}
 
 
+def test_what_cannot_be_stored_cannot_be_asked_for(server) -> None:
+    answer = ask(
+        server, r'{mlflowSearchRuns(input: {experimentIds: ["0"], filter: "run_id = \u0000"}) {nextPageToken}}'
+    )
+    assert answer["data"] == {"mlflowSearchRuns": None}
+    assert "NUL" in answer["errors"][0]
+
+
 FRAGMENTS = "".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }} " for n in range(40))
 ALIASES = " ".join(f"a{n}: experiment {{name}}" for n in range(11))
 

@@ -162,6 +162,7 @@ def _plain(value: Any) -> Any:
 
 def _message(input: dict[str, Any] | None = None) -> Fields:  # the schema's name
     leaf = optional.load("modelyard.server.mlflow.graphql_schema", to="answer GraphQL queries")
+    protojson.refuse_nul(input)  # in a text of the query it is spelt otherwise than in the body's JSON
     return Fields({leaf.snake(name): value for name, value in (input or {}).items()})
 
 

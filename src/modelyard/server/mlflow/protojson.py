@@ -216,11 +216,11 @@ def from_body(body: bytes) -> Fields:
     if not isinstance(values, dict):
         raise InvalidArgument("The request body must be a JSON object.")
     if NUL in body:
-        _refuse_nul(values)
+        refuse_nul(values)
     return Fields(values)
 
 
-def _refuse_nul(value: Any) -> None:
+def refuse_nul(value: Any) -> None:
     """Refuse the character NUL, which PostgreSQL cannot store and whose text some programs take for the end.
 
     Raises:
@@ -231,11 +231,11 @@ def _refuse_nul(value: Any) -> None:
             raise InvalidArgument("A text in the request contains the character NUL (U+0000), which is not allowed.")
     elif isinstance(value, dict):
         for name, item in value.items():
-            _refuse_nul(name)
-            _refuse_nul(item)
+            refuse_nul(name)
+            refuse_nul(item)
     elif isinstance(value, list):
         for item in value:
-            _refuse_nul(item)
+            refuse_nul(item)
 
 
 def from_query(query: bytes) -> Fields:
@@ -250,7 +250,7 @@ def from_query(query: bytes) -> Fields:
     except (UnicodeDecodeError, ValueError):
         raise InvalidArgument("The query string is not UTF-8.") from None
     if b"%00" in query or b"\0" in query:
-        _refuse_nul(dict(pairs))
+        refuse_nul(dict(pairs))
     for name, value in pairs:
         values.setdefault(name, []).append(value)
     return Query(values)

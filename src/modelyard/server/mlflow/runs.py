@@ -106,7 +106,7 @@ def _status(fields: Fields) -> RunStatus | None:
     raw = fields.raw("status")
     if raw is None:
         return None
-    if isinstance(raw, int) and 1 <= raw <= len(_STATUS):
+    if isinstance(raw, int) and not isinstance(raw, bool) and 1 <= raw <= len(_STATUS):
         return _STATUS[raw - 1]
     try:
         return RunStatus(raw)
