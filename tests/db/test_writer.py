@@ -7,6 +7,7 @@ import itertools
 import random
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -340,6 +341,33 @@ def test_what_follows_a_commit_cannot_undo_or_repeat_it(database):
     assert database.write(work) == "done"
     assert len(calls) == 1
     assert tags(database, uuid) == {"k": "v"}
+
+
+def test_another_process_that_writes_keeps_the_event_loop_from_nothing(tmp_path):
+    """SQLite: a write waits for it on a thread, in its order, and everything else goes on."""
+    database = Database(f"sqlite:///{tmp_path / 'modelyard.db'}")
+    prepare(database, "mlflow-artifacts:")
+    uuid = new_run(database)
+    other = sqlite3.connect(tmp_path / "modelyard.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def scene():
+        waiting = [asyncio.ensure_future(log(database, set_tag(uuid, "k", str(count)))) for count in range(3)]
+        for _ in range(20):
+            began = time.monotonic()
+            await asyncio.sleep(0.005)
+            assert database.read(runs.find, uuid)
+            assert time.monotonic() - began < 1
+        assert not any(future.done() for future in waiting)
+        waiting += [asyncio.ensure_future(log(database, set_tag(uuid, "k", "last")))]
+        await asyncio.sleep(0)
+        other.execute("COMMIT")
+        return await asyncio.wait_for(asyncio.gather(*waiting), 10)
+
+    assert asyncio.run(scene()) == ["0", "1", "2", "last"]
+    assert tags(database, uuid) == {"k": "last"}
+    other.close()
+    database.close()
 
 
 # ------------------------------------------------------------------------------------ PostgreSQL alone

@@ -19,6 +19,7 @@ import asyncio
 import logging
 import queue
 import random
+import sqlite3
 import threading
 import time
 import zlib
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import ModelyardError, Unavailable
 
-from . import bulk, changes
+from . import bulk, changes, log_at_once
 from .transaction import Transaction
 from .yielding import YieldingLock
 
@@ -45,6 +46,9 @@ MOST_PER_DRAIN = 256
 POSTGRES_THREADS = 2
 HOLD_S = 0.001
 """How long a threaded drain waits for callers that its last one answered. One caller alone never waits."""
+
+BUSY_S = 30.0
+"""How long another process may write to the SQLite file before ours are refused."""
 
 PAUSE_S = 0.02
 RETRIES = 4
@@ -92,52 +96,84 @@ class Lane:
         self._connection: Any = None
         self._generation = 0
 
-    def drain(self, commands: list[Command]) -> None:
-        """Apply the commands in one transaction; every command then has its result or its error."""
+    def drain(self, commands: list[Command], *, wait: bool = True) -> bool:
+        """Apply the commands in one transaction; every command then has its result or its error.
+
+        Args:
+            commands: of any number of callers.
+            wait: for another process that writes to the same SQLite file; else that gives False, and nothing is done.
+        """
         if not commands:
-            return
-        failure = self._try(commands)
+            return True
+        failure = self._try(commands, wait=wait)
+        if isinstance(failure, BlockingIOError):
+            return False
         for attempt in range(RETRIES):
             if failure is None or not self.database.passing(failure):
                 break
             # Two that meet in a deadlock must not begin again in step.
             time.sleep(random.uniform(0, PAUSE_S * 2**attempt))  # noqa: S311 - no secret
-            failure = self._try(commands)
+            failure = self._try(commands, wait=wait)
         if failure is None:
-            return
+            return True
         if len(commands) == 1 or self.database.down(failure):
             answer = self.database.translate(failure)
             for command in commands:
                 command.result, command.error = None, answer
-            return
+            return True
         # One of them spoilt the transaction for all: each on its own then.
         for command in commands:
             command.result = command.error = None
             self.drain([command])
+        return True
 
-    def _try(self, commands: list[Command]) -> Exception | None:
+    def _try(self, commands: list[Command], *, wait: bool) -> Exception | None:
         """Apply the commands, or none of them and say why; after a loss at the commit nobody knows which."""
         sent = False
         try:
-            tx = self._begin()
+            if self.database.dialect == "postgresql":
+                params = log_at_once.statement([command.batch for command in commands], self.keys)
+                sent = params is not None
+                if params is not None and (touched := self._at_once(params)) is not None:
+                    self._follow(len(commands), touched)
+                    return None
+                sent = False
+            tx = self._begin(wait=wait)
             with self._pipeline(commands):
                 self._apply(tx, commands)
                 sent = True
                 self._connection.commit()
+        except BlockingIOError as error:
+            return error
         except Exception as error:  # noqa: BLE001 - whatever it is, its callers must hear of it
             self._rollback(error)
             return self._unknown(error) if sent and self.database.broken(error) else error
-        # From here on it is done, and must not be done again whatever goes wrong.
-        self.commits += 1
-        self.commands += len(commands)
+        self._follow(len(commands), tx.touched, tx.committed)
+        return None
+
+    def _at_once(self, params: dict[str, object]) -> dict[int, set[int]] | None:
+        """PostgreSQL: log by one statement that is its own transaction; None if it left everything undone."""
+        if self._connection is None:
+            self._connection = self.database.connect()
+        self._connection.autocommit = True
         try:
-            tx.committed()
-            if tx.touched:
+            return log_at_once.execute(self._connection, params)
+        finally:
+            if not self._connection.broken:
+                self._connection.autocommit = False
+
+    def _follow(self, count: int, touched: dict[int, set[int]], committed: Callable[[], None] | None = None) -> None:
+        """After a commit. It is done, and must not be done again whatever goes wrong here."""
+        self.commits += 1
+        self.commands += count
+        try:
+            if committed is not None:
+                committed()
+            if touched:
                 for listener in self.on_commit:
-                    listener(tx.touched)
+                    listener(touched)
         except Exception:
             log.exception("what follows a commit failed")
-        return None
 
     def _unknown(self, error: Exception) -> Unavailable:
         """Why these commands are not done again: the commit may have been the last thing that worked."""
@@ -146,7 +182,7 @@ class Lane:
             f"Read before you send it again. ({str(error).partition(chr(10))[0]})"
         )
 
-    def _begin(self) -> Transaction:
+    def _begin(self, *, wait: bool) -> Transaction:
         database = self.database
         if database.dialect == "sqlite":
             generation = database.check_file()
@@ -155,9 +191,25 @@ class Lane:
                 self._generation = generation
         if self._connection is None:
             self._connection = database.connect()
+            if database.dialect == "sqlite":
+                self._connection.execute("PRAGMA busy_timeout=0")  # `_begin_sqlite` waits, where it may
         if database.dialect == "sqlite":
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin_sqlite(wait=wait)
         return Transaction(self._connection, database.dialect, self.keys, writing=True)
+
+    def _begin_sqlite(self, *, wait: bool) -> None:
+        end = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                if not wait:
+                    raise BlockingIOError from error
+            else:
+                return
+            time.sleep(0.002)
 
     def _pipeline(self, commands: list[Command]) -> AbstractContextManager[object]:
         """PostgreSQL: send statements without waiting for each answer, the COMMIT with the last of them.
@@ -310,25 +362,26 @@ class Writer:
         return future
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Drain on the event loop, or on a thread while another thread holds the connection."""
+        """Drain on the event loop; on a thread while another has the connection, or another process the file."""
         lane = self.lanes[0]
         commands, self._waiting = self._waiting[:MOST_PER_DRAIN], self._waiting[MOST_PER_DRAIN:]
         self._scheduled = bool(self._waiting)
         if self._scheduled:
             loop.call_soon(self._tick, loop)
         # What waits for a thread is older; nothing overtakes it.
-        if self._later or not lane.lock.acquire(blocking=False):
-            for command in commands:
-                lane.queue.put(command)
-            if commands:
-                self._later += 1
-                loop.run_in_executor(self._latecomers, self._drain_queue, lane, loop)
-            return
-        try:
-            lane.drain(commands)
-        finally:
-            lane.lock.release()
-        _answer(commands)
+        if not self._later and lane.lock.acquire(blocking=False):
+            try:
+                done = lane.drain(commands, wait=False)
+            finally:
+                lane.lock.release()
+            if done:
+                _answer(commands)
+                return
+        for command in commands:
+            lane.queue.put(command)
+        if commands:
+            self._later += 1
+            loop.run_in_executor(self._latecomers, self._drain_queue, lane, loop)
 
     def _drain_queue(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
         with lane.lock:
