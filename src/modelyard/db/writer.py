@@ -132,12 +132,12 @@ class Lane:
         sent = False
         try:
             if self.database.dialect == "postgresql":
+                # If the connection is lost here it is begun again: what logs may be applied twice, since a repeated
+                # point counts once and a param keeps its value.
                 params = log_at_once.statement([command.batch for command in commands], self.keys)
-                sent = params is not None
                 if params is not None and (touched := self._at_once(params)) is not None:
                     self._follow(len(commands), touched)
                     return None
-                sent = False
             tx = self._begin(wait=wait)
             with self._pipeline(commands):
                 self._apply(tx, commands)
