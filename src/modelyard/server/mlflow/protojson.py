@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _ADVICE = "See the API docs for more information about request parameters."
 _decode = msgspec.json.Decoder().decode
 
+LONGEST_SHOWN = 2000
+"""Characters of a refused value that its error repeats."""
+
 NUL = b"\\u0000"
 """How the character NUL is spelt in JSON; a body without these bytes has none."""
 
@@ -36,6 +39,8 @@ def invalid(name: str, value: Any, why: str = "") -> InvalidArgument:
         shown = json.dumps(value, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
         shown = repr(value)
+    if len(shown) > LONGEST_SHOWN:
+        shown = f"{shown[:LONGEST_SHOWN]}... ({len(shown)} characters)"
     reason = why or f" Hint: Value was of type '{type(value).__name__}'"
     return InvalidArgument(f"Invalid value {shown} for parameter '{name}' supplied: {reason}. {_ADVICE}")
 
