@@ -7,6 +7,7 @@ transactions commit in another order than they began.
 
 from __future__ import annotations
 
+import sys
 import time
 from array import array
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ def record(tx: Transaction) -> None:
         for number in runs:
             pairs.append(experiment)
             pairs.append(number)
+    if sys.byteorder == "little":
+        pairs.byteswap()
     tx.raw(_RECORD, {"at": int(time.time() * 1000), "runs": pairs.tobytes()})
 
 
@@ -39,6 +42,8 @@ def since(tx: Transaction, mark: int) -> tuple[int, dict[int, set[int]]]:
         for (body,) in tx.raw(_SINCE, {"since": mark}):
             pairs = array("q")
             pairs.frombytes(body)
+            if sys.byteorder == "little":  # PostgreSQL's own order is big-endian (log_at_once.py)
+                pairs.byteswap()
             for experiment, number in zip(pairs[::2], pairs[1::2], strict=True):
                 touched.setdefault(experiment, set()).add(number)
     return next_mark, touched

@@ -47,6 +47,10 @@ class Keys:
         self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
 
+    def known(self) -> dict[str, int]:
+        """The ids that are remembered; not to be changed."""
+        return self._ids
+
     def intern(self, tx: Statements, names: Iterable[str]) -> dict[str, int]:
         """The ids of the names; new names are written in this transaction."""
         ids = self._ids

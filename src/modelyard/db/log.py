@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import BindParameter, bindparam, case, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -52,7 +52,11 @@ _SET_NAME = Statement(update(run).where(run.c.id == bindparam("run")).values(nam
 _INSERT_FRESH = Statement(insert(metric_fresh).values(run_id=bindparam("run"), body=bindparam("body")))
 
 
-def _upsert_metric() -> Statement:
+R = TypeVar("R", int, str)
+"""What names a run: its number, or its uuid where that is not known yet."""
+
+
+def upsert_metric() -> Statement:
     """Latest point and extremes in one statement; `latest` compares (step, timestamp, value) as MLflow does."""
     columns = ("step", "timestamp", "value", "is_nan", "min_value", "max_value")
     new = insert(metric).values(
@@ -72,7 +76,7 @@ def _upsert_metric() -> Statement:
     return Statement(new.on_conflict_do_update(index_elements=["run_id", "key_id"], set_=values))
 
 
-_UPSERT_METRIC = _upsert_metric()
+_UPSERT_METRIC = upsert_metric()
 
 
 def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError | None]:
@@ -180,7 +184,7 @@ def _write(
         if points is not None and points.keys:
             key_ids = [ids[key] for key in points.keys]
             fresh.append({"run": number, "body": pack_points(key_ids, points.timestamps, points.steps, points.values)})
-            _fold(latest, number, key_ids, points)
+            fold(latest, number, key_ids, points)
     if params:
         tx.many(_INSERT_PARAM, [{"run": r, "key": k, "value": v} for (r, k), v in sorted(params.items())])
     if tags:
@@ -190,7 +194,7 @@ def _write(
     tx.many(_INSERT_FRESH, fresh)
 
 
-def _fold(latest: dict[tuple[int, int], dict[str, Any]], number: int, key_ids: list[int], points: Points) -> None:
+def fold(latest: dict[tuple[R, int], dict[str, Any]], number: R, key_ids: list[int], points: Points) -> None:
     """Reduce a batch's points to one row per series: its greatest (step, timestamp, value) and its extremes."""
     series: dict[int, list[tuple[int, int, float]]] = {}
     for key, point in zip(key_ids, zip(points.steps, points.timestamps, points.values, strict=True), strict=True):
@@ -204,7 +208,7 @@ def _fold(latest: dict[tuple[int, int], dict[str, Any]], number: int, key_ids: l
         latest[number, key] = row if before is None else _joined(before, row)
 
 
-def _summary(number: int, key: int, several: list[tuple[int, int, float]]) -> dict[str, Any]:
+def _summary(number: int | str, key: int, several: list[tuple[int, int, float]]) -> dict[str, Any]:
     values = [value for _, _, value in several]
     is_nan = 0
     if math.isnan(sum(values)):

@@ -191,22 +191,7 @@ def create(tx: Transaction, wanted: Sequence[NewRun]) -> list[Run | ModelyardErr
                 "by": new.created_by,
             }
         )
-        outcomes.append(
-            Run(
-                0,
-                new.run,
-                new.experiment_id,
-                new.name,
-                RunStatus.RUNNING,
-                new.start_ms,
-                None,
-                "active",
-                new.user_id,
-                uri,
-                1,
-                tags=list(new.tags),
-            )
-        )
+        outcomes.append(planned(new, uri))
     numbers: dict[str, int] = dict(tx.each(_INSERT, rows))
     tags = []
     for at, (new, outcome) in enumerate(zip(wanted, outcomes, strict=True)):
@@ -217,6 +202,24 @@ def create(tx: Transaction, wanted: Sequence[NewRun]) -> list[Run | ModelyardErr
             tx.touch(new.experiment_id, (number,))
     _put_tags(tx, tags)
     return outcomes
+
+
+def planned(new: NewRun, uri: str) -> Run:
+    """A run as it will be once it is inserted, all but its number."""
+    return Run(
+        id=0,
+        uuid=new.run,
+        experiment_id=new.experiment_id,
+        name=new.name,
+        status=RunStatus.RUNNING,
+        start_ms=new.start_ms,
+        end_ms=None,
+        lifecycle="active",
+        user_id=new.user_id,
+        artifact_uri=uri,
+        rev=1,
+        tags=list(new.tags),
+    )
 
 
 def _no_place(experiment_id: int, lifecycle: str) -> ModelyardError:
@@ -234,7 +237,7 @@ def _put_tags(tx: Transaction, tags: Sequence[tuple[int, str, str]]) -> None:
 def change(tx: Transaction, changes: Sequence[RunChange]) -> list[Run | ModelyardError]:
     """Apply changes; for each the run without metrics, params, tags and links, or why it cannot be."""
     rows = tx.rows(_TOUCH_ALL, uuids=sorted({change.run for change in changes}))
-    found = {row[1]: _run(row) for row in rows}
+    found = {row[1]: from_row(row) for row in rows}
     before = dict(found)
     outcomes: list[Run | ModelyardError] = []
     tags = []
@@ -303,7 +306,8 @@ def set_lifecycle(tx: Transaction, uuid: str, to: Lifecycle, now: int) -> None:
     tx.touch(row[1], (row[0],))
 
 
-def _run(row: Row) -> Run:
+def from_row(row: Row) -> Run:
+    """A run from its own columns, without metrics, params, tags and links."""
     number, uuid, experiment_id, name, status, *rest = row
     return Run(number, uuid, experiment_id, name, RunStatus(status), *rest)
 
@@ -311,7 +315,7 @@ def _run(row: Row) -> Run:
 def load(tx: Transaction, ids: Iterable[int]) -> dict[int, Run]:
     """Whole runs by id; ids that do not exist are left out."""
     numbers = list(ids)
-    runs = {row[0]: _run(row) for row in tx.rows(_LOAD, ids=numbers)}
+    runs = {row[0]: from_row(row) for row in tx.rows(_LOAD, ids=numbers)}
     if not runs:
         return runs
     metrics, params, tags = tx.rows(_METRICS, ids=numbers), tx.rows(_PARAMS, ids=numbers), tx.rows(_TAGS, ids=numbers)

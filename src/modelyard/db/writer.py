@@ -28,8 +28,9 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import ModelyardError, Unavailable
+from modelyard.domain.metrics import LogBatch
 
-from . import bulk, changes, log_at_once
+from . import at_once, bulk, changes
 from .transaction import Transaction
 from .yielding import YieldingLock
 
@@ -96,16 +97,17 @@ class Lane:
         self._connection: Any = None
         self._generation = 0
 
-    def drain(self, commands: list[Command], *, wait: bool = True) -> bool:
+    def drain(self, commands: list[Command], *, wait: bool = True, short: bool = True) -> bool:
         """Apply the commands in one transaction; every command then has its result or its error.
 
         Args:
             commands: of any number of callers.
             wait: for another process that writes to the same SQLite file; else that gives False, and nothing is done.
+            short: try the way of at_once.py, where there is one.
         """
         if not commands:
             return True
-        failure = self._try(commands, wait=wait)
+        failure = self._try(commands, wait=wait, short=short)
         if isinstance(failure, BlockingIOError):
             return False
         for attempt in range(RETRIES):
@@ -113,7 +115,7 @@ class Lane:
                 break
             # Two that meet in a deadlock must not begin again in step.
             time.sleep(random.uniform(0, PAUSE_S * 2**attempt))  # noqa: S311 - no secret
-            failure = self._try(commands, wait=wait)
+            failure = self._try(commands, wait=wait, short=short)
         if failure is None:
             return True
         if len(commands) == 1 or self.database.down(failure):
@@ -124,20 +126,19 @@ class Lane:
         # One of them spoilt the transaction for all: each on its own then.
         for command in commands:
             command.result = command.error = None
-            self.drain([command])
+            self.drain([command], short=short)
         return True
 
-    def _try(self, commands: list[Command], *, wait: bool) -> Exception | None:
+    def _try(self, commands: list[Command], *, wait: bool, short: bool) -> Exception | None:
         """Apply the commands, or none of them and say why; after a loss at the commit nobody knows which."""
         sent = False
         try:
-            if self.database.dialect == "postgresql":
-                # If the connection is lost here it is begun again: what logs may be applied twice, since a repeated
-                # point counts once and a param keeps its value.
-                params = log_at_once.statement([command.batch for command in commands], self.keys)
-                if params is not None and (touched := self._at_once(params)) is not None:
-                    self._follow(len(commands), touched)
-                    return None
+            steps = self._steps(commands) if short else None
+            if steps:
+                # What logs may be applied twice: a repeated point counts once, and a param keeps its value.
+                sent = any(step.kind is not LogBatch for step in steps)
+                self._at_once(steps, commands)
+                return None
             tx = self._begin(wait=wait)
             with self._pipeline(commands):
                 self._apply(tx, commands)
@@ -151,16 +152,35 @@ class Lane:
         self._follow(len(commands), tx.touched, tx.committed)
         return None
 
-    def _at_once(self, params: dict[str, object]) -> dict[int, set[int]] | None:
-        """PostgreSQL: log by one statement that is its own transaction; None if it left everything undone."""
+    def _steps(self, commands: list[Command]) -> list[at_once.Step] | None:
+        if self.database.dialect == "sqlite":
+            return None
+        return at_once.plan([command.batch for command in commands], self.keys)
+
+    def _at_once(self, steps: list[at_once.Step], commands: list[Command]) -> None:
+        """PostgreSQL: carry out a drain in one round trip; what its statements leave undone goes the ordinary way."""
         if self._connection is None:
             self._connection = self.database.connect()
-        self._connection.autocommit = True
-        try:
-            return log_at_once.execute(self._connection, params)
-        finally:
-            if not self._connection.broken:
-                self._connection.autocommit = False
+        found = at_once.execute(self._connection, steps)
+        touched: dict[int, set[int]] = {}
+        undone: list[Command] = []
+        for step, rows in zip(steps, found, strict=True):
+            theirs = [commands[at] for at in step.places]
+            if not rows:
+                undone += theirs
+                continue
+            try:
+                for command, result in zip(theirs, step.results(rows), strict=True):
+                    command.result = result
+            except Exception as error:  # it is committed: it must not be done again
+                log.exception("the results of a commit could not be read")
+                for command in theirs:
+                    command.error = error
+            for experiment, number, *_ in rows:
+                touched.setdefault(experiment, set()).add(number)
+        self._follow(len(commands) - len(undone), touched)
+        if undone:
+            self.drain(undone, short=False)
 
     def _follow(self, count: int, touched: dict[int, set[int]], committed: Callable[[], None] | None = None) -> None:
         """After a commit. It is done, and must not be done again whatever goes wrong here."""
