@@ -7,9 +7,12 @@ It runs in the client's own environment, so it imports nothing of ours. It print
 import json
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 warnings.simplefilter("ignore")  # before they are loaded
+with suppress(ImportError):
+    import setuptools  # noqa: F401 - it cannot be loaded once MLflow 2.9 has loaded pip
 
 import mlflow
 import numpy as np
