@@ -13,11 +13,14 @@ from tests.reliability.process import ServerProcess
 
 
 @pytest.fixture
-def server(tmp_path):
-    process = ServerProcess(tmp_path / "data")
+def server(request, tmp_path):
+    process = ServerProcess(tmp_path / "data", *getattr(request, "param", ()))
     yield process.start()
     if process.running:
         process.stop()
+
+
+in_full_sync = pytest.mark.parametrize("server", [("--full-sync",)], indirect=True, ids=["full sync"])
 
 
 def integrity(data, copy):
@@ -56,6 +59,23 @@ def kill_and_check(server, kills, tmp_path):
 
 def test_acknowledged_writes_survive_two_kills(server, tmp_path):
     kill_and_check(server, 2, tmp_path)
+
+
+@in_full_sync
+def test_acknowledged_writes_survive_a_kill_in_full_sync(server, tmp_path):
+    kill_and_check(server, 1, tmp_path)
+
+
+def test_a_stop_under_writers_answers_what_it_took_and_loses_nothing(server):
+    load = Load(lambda _: server.url, tolerated=(0, 503))
+    load.start()
+    for _ in range(2):
+        load.wait_for(200)
+        server.stop()
+        server.start()
+    load.wait_for(50)
+    load.stop()
+    check(server.url, load)
 
 
 @pytest.mark.soak
