@@ -122,6 +122,10 @@ async def log(database, command):
     return await (writer.bulk(command) if isinstance(command, LogBatch) else writer.submit(command))
 
 
+async def bulk(database, command):
+    return await database.writer.bulk(command)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_failing_command_costs_nobody_else_anything(database, seed):
     uuids = [new_run(database) for _ in range(4)]
@@ -418,6 +422,52 @@ def test_a_connection_lost_while_idle_costs_no_caller_anything(on_postgres):
     assert end_writers(on_postgres, "state = 'idle'")
     asyncio.run(log(on_postgres, LogBatch(uuid, params=[("p", "v")])))
     assert params(on_postgres, uuid) == {"p": "v"}
+
+
+def test_a_connection_lost_while_idle_costs_not_even_a_create_anything(on_postgres):
+    def create(name):
+        wanted = plan(0, name=name, start_ms=1, user_id="", created_by="t", tags=(), uuid=f"{next(_numbers):032x}")
+        return asyncio.run(bulk(on_postgres, wanted))
+
+    assert create("first").name == "first"
+    assert end_writers(on_postgres, "state = 'idle'")
+    wait_until(lambda: not ask(on_postgres, "SELECT 1 FROM pg_stat_activity WHERE application_name = 'modelyard'"))
+    assert create("second").name == "second"
+    assert ask(on_postgres, "SELECT count(*) FROM modelyard.run") == [(2,)]
+
+
+def test_two_servers_that_log_the_same_param_at_once_agree(on_postgres):
+    """Neither sees the other's when it begins; one of them must look again."""
+    other = Database(on_postgres.url)
+    uuid = new_run(on_postgres)
+    asyncio.run(bulk(on_postgres, LogBatch(uuid, params=[(f"p{at}", "x") for at in range(40)])))
+    third = new_run(on_postgres)
+    for database in (on_postgres, other):
+        database.read(lambda tx: tx.keys.find(tx, [f"p{at}" for at in range(40)]))
+    barrier = threading.Barrier(2)
+
+    def log_all(database, value):
+        async def each():
+            answers = []
+            for at in range(40):
+                barrier.wait(10)
+                batch = LogBatch(third, params=[(f"p{at}", value if at % 2 else "same")])
+                answers += await asyncio.gather(bulk(database, batch), return_exceptions=True)
+            return answers
+
+        return asyncio.run(each())
+
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(log_all, (on_postgres, other), ("a", "b")))
+    stored = params(on_postgres, third)
+    for at, pair in enumerate(zip(*both, strict=True)):
+        if at % 2:
+            taken = [value for value, answer in zip("ab", pair, strict=True) if answer is None]
+            assert taken == [stored[f"p{at}"]], pair
+            assert [type(answer) for answer in pair if answer is not None] == [InvalidArgument]
+        else:
+            assert pair == (None, None)
+    other.close()
 
 
 def test_a_connection_lost_before_the_commit_is_begun_again(on_postgres):

@@ -8,6 +8,7 @@ commands go the ordinary way (bulk.py), which says what is wrong with them.
 
 from __future__ import annotations
 
+import select
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -134,7 +135,7 @@ class Step:
         kind: the type of its commands.
         places: which of the drain's commands it carries out.
         text, params: to be executed.
-        results: from its rows (which begin with experiment and run) to the commands' values.
+        results: from its rows (which begin with experiment and run) to the commands' values; None for what it left.
     """
 
     kind: type[Any]
@@ -159,6 +160,15 @@ def plan(commands: Sequence[Bulk | None], keys: Keys) -> list[Step] | None:
         params["count"] = len({command.run for command in theirs})
         steps.append(Step(kind, places, text, params, lambda rows, make=results, theirs=theirs: make(theirs, rows)))  # type: ignore[misc]
     return steps if sum(len(step.places) for step in steps) == len(commands) else None
+
+
+def was_closed(connection: Any) -> bool:
+    """Whether an idle connection has something to say, which is the other side's farewell."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def execute(connection: Any, steps: Sequence[Step]) -> list[list[Row]]:
@@ -210,7 +220,7 @@ def _change_params(changes: list[RunChange], known: dict[str, int]) -> Params | 
 
 def _changed(changes: list[RunChange], rows: list[Row]) -> list[Any]:
     found = {row[2]: from_row(row[1:]) for row in rows}
-    return [found[change.run] for change in changes]
+    return [found.get(change.run) for change in changes]
 
 
 def _log_params(batches: list[LogBatch], known: dict[str, int]) -> Params | None:

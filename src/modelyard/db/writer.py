@@ -137,8 +137,9 @@ class Lane:
             if steps:
                 # What logs may be applied twice: a repeated point counts once, and a param keeps its value.
                 sent = any(step.kind is not LogBatch for step in steps)
-                self._at_once(steps, commands)
-                return None
+                if self._at_once(steps, commands):
+                    return None
+                sent = False
             tx = self._begin(wait=wait)
             with self._pipeline(commands):
                 self._apply(tx, commands)
@@ -157,11 +158,23 @@ class Lane:
             return None
         return at_once.plan([command.batch for command in commands], self.keys)
 
-    def _at_once(self, steps: list[at_once.Step], commands: list[Command]) -> None:
-        """PostgreSQL: carry out a drain in one round trip; what its statements leave undone goes the ordinary way."""
+    def _at_once(self, steps: list[at_once.Step], commands: list[Command]) -> bool:
+        """PostgreSQL: carry out a drain in one round trip; what its statements leave undone goes the ordinary way.
+
+        False: it failed as a whole, as when another server logs the same param at this moment, and nothing was done.
+        """
+        database = self.database
+        if self._connection is not None and at_once.was_closed(self._connection):
+            self._disconnect()
         if self._connection is None:
-            self._connection = self.database.connect()
-        found = at_once.execute(self._connection, steps)
+            self._connection = database.connect()
+        try:
+            found = at_once.execute(self._connection, steps)
+        except Exception as error:
+            if database.down(error) or database.passing(error):
+                raise
+            self._connection.rollback()
+            return False
         touched: dict[int, set[int]] = {}
         undone: list[Command] = []
         for step, rows in zip(steps, found, strict=True):
@@ -172,6 +185,8 @@ class Lane:
             try:
                 for command, result in zip(theirs, step.results(rows), strict=True):
                     command.result = result
+                    if result is None and step.kind is not LogBatch:  # deleted at this moment
+                        undone.append(command)
             except Exception as error:  # it is committed: it must not be done again
                 log.exception("the results of a commit could not be read")
                 for command in theirs:
@@ -181,6 +196,7 @@ class Lane:
         self._follow(len(commands) - len(undone), touched)
         if undone:
             self.drain(undone, short=False)
+        return True
 
     def _follow(self, count: int, touched: dict[int, set[int]], committed: Callable[[], None] | None = None) -> None:
         """After a commit. It is done, and must not be done again whatever goes wrong here."""
