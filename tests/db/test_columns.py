@@ -202,14 +202,22 @@ class Both:
             run = list(self.plain.values())[rest[0] % len(self.plain)]
             getattr(self, "_" + kind.replace(" ", "_"))(run, *rest[1:])
 
+    def _send(self, command):
+        """As the server does; the command's value or its error."""
+
+        async def send():
+            return await asyncio.gather(self.database.writer.bulk(command), return_exceptions=True)
+
+        return asyncio.run(send())[0]
+
     def _create(self, where, start, name, user):
         uuid = f"{next(_numbers) * 7919 % 2**32:08x}" + "0" * 24
         wanted = plan(self.places[where], name=name, start_ms=start, user_id=user, created_by="test", uuid=uuid)
-        self.database.write(runs.create, [wanted])
+        assert self._send(wanted).uuid == uuid
         self.plain[uuid] = Plain(uuid, where, start, name, user, tags={"mlflow.runName": name})
 
     def _log(self, run, batch):
-        (error,) = self.database.write(log.apply, [batch])
+        error = self._send(batch)
         if run.lifecycle != "active":
             assert isinstance(error, InvalidState)
             return False
@@ -244,7 +252,7 @@ class Both:
 
     def _update(self, run, status, end, name):
         change = RunChange(run.uuid, RunStatus(status) if status else None, end, name)
-        (outcome,) = self.database.write(runs.change, [change])
+        outcome = self._send(change)
         if run.lifecycle != "active":
             assert isinstance(outcome, InvalidState)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 import random
@@ -36,8 +37,16 @@ def new_run(database):
 def log_points(database, run, points):
     """Points as (key, timestamp, step, value)."""
     keys, times, steps, values = (list(column) for column in zip(*points, strict=True))
-    (error,) = database.write(log.apply, [LogBatch(run.uuid, Points(keys, values, times, steps))])
-    assert error is None
+    batch = LogBatch(run.uuid, Points(keys, values, times, steps))
+
+    if database.writer.threaded:
+        asyncio.run(bulk(database, batch))
+    else:  # which serves one event loop; here are several threads
+        assert database.write(log.apply, [batch]) == [None]
+
+
+async def bulk(database, command):
+    return await database.writer.bulk(command)
 
 
 def history(database, run, key, kept=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import random
@@ -32,12 +33,23 @@ def new_run(database):
     return made
 
 
+def send(database, command):
+    if database.writer.threaded:
+        asyncio.run(bulk(database, command))
+    else:  # which serves one event loop; here are several threads
+        database.write(log.apply if isinstance(command, LogBatch) else runs.change, [command])
+
+
+async def bulk(database, command):
+    return await database.writer.bulk(command)
+
+
 def tag(database, run, key, value):
-    assert database.write(log.apply, [LogBatch(run.uuid, tags=[(key, value)])]) == [None]
+    send(database, LogBatch(run.uuid, tags=[(key, value)]))
 
 
 def end(database, run):
-    database.write(runs.change, [RunChange(run.uuid, RunStatus.FINISHED)])
+    send(database, RunChange(run.uuid, RunStatus.FINISHED))
 
 
 def fetch(database, store, ids):

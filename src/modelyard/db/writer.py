@@ -320,7 +320,7 @@ class Lane:
 
 
 class Writer:
-    """Takes commands from event loops and threads. See the module's text."""
+    """Takes commands from an event loop (with PostgreSQL, from several) and from threads. See the module's text."""
 
     def __init__(self, database: Connections, keys: Keys, on_commit: list[Listener]) -> None:
         self.threaded = database.dialect == "postgresql" or database.full_sync
