@@ -216,6 +216,8 @@ def test_a_database_file_that_another_replaces(server, client, run):
     assert client.history(run, "new key") == [(4, 4, 4.0)]
     assert client.history(run, "other key") == [(3, 3, 3.0)]
     server.stop()
+    log = server.data / "modelyard.db-wal"
+    assert not log.exists() or not log.stat().st_size, "the log of the new file was moved into it"
     server.start()
     again = Client(server.url)
     assert again.history(run, "new key") == [(4, 4, 4.0)]

@@ -50,6 +50,7 @@ class Checkpointer:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._connection: Any = None
+        self._generation = 0
         self._moved_size = 0
         self._moved_at = 0
         self._said = 0.0
@@ -124,6 +125,10 @@ class Checkpointer:
 
     def _run(self, how: str) -> bool:
         """Checkpoint; whether the whole log was moved."""
+        generation = self._database.check_file()
+        if generation != self._generation:  # another file is in its place
+            self._forget()
+            self._generation = generation
         if self._connection is None:
             self._connection = self._database.connect()
             self._connection.execute(f"PRAGMA busy_timeout={_HELD_MS}")
