@@ -313,7 +313,7 @@ histories = st.lists(changes | searches, min_size=5, max_size=40).map(
 calm = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(calm, max_examples=120)
+@settings(calm, max_examples=80)
 @given(histories)
 def test_a_search_on_sqlite_finds_what_a_naive_one_finds(sqlite_database, steps):
     check(sqlite_database, steps)
