@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
 import time
 from pathlib import Path
@@ -447,6 +448,35 @@ def test_silent_connections_keep_nobody_else_waiting(target):
     assert time.monotonic() - began < 5
     for connection in silent:
         connection.close()
+
+
+def test_large_bodies_that_come_together_are_bounded_together(tmp_path):
+    """Eight of 1.9 MB where four of 2 MB may be half received: some are told to come again, the others are served."""
+    environ = {"MODELYARD_MAX_BODY_BYTES": str(2 * 2**20)}
+    process = ServerProcess(tmp_path / "data", environ=environ).start()
+    size = 1_900_000
+    body = b'{"experiment_id": "0"' + b" " * (size - 22) + b"}"
+    address = urlsplit(process.url)
+    connections = [socket.create_connection((address.hostname, address.port), timeout=20) for _ in range(8)]
+    for connection in connections:
+        connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % size)
+        connection.sendall(body[:-1000])
+    # Those that are refused are answered now, all but the last few bytes being there.
+    refused = [connection for connection in connections if select.select([connection], [], [], 1)[0]]
+    assert 3 <= len(refused) <= 5
+    for connection in connections:
+        connection.sendall(body[-1000:])
+    answers = [connection.recv(65536) for connection in connections]
+    for connection in connections:
+        connection.close()
+    statuses = sorted(answer[9:12] for answer in answers)
+    assert statuses == [b"200"] * (8 - len(refused)) + [b"503"] * len(refused)
+    assert all(b"large requests" in answer for answer in answers if answer[9:12] == b"503")
+    # All is given back.
+    client = Client(process.url)
+    for _ in range(10):
+        assert client.send("POST", "/api/2.0/mlflow/runs/create", body, content_type="application/json")[0] == 200
+    process.stop()
 
 
 def test_the_target_still_works_after_all_this(target):

@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
-from modelyard.domain.errors import InvalidArgument, Timeout, TooLarge
+from modelyard.domain.errors import InvalidArgument, Timeout, TooLarge, Unavailable
 
 from .auth import principal_of
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SLOWEST: Final = 1024
 """Bytes a second that a body must come with on average, once it takes longer than a silence may."""
+
+MOST_AT_ONCE: Final = 4
+"""Bodies of the largest size that may be half received at the same time; what goes beyond is refused for now."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,7 +65,8 @@ class Call:
 
         Raises:
             TooLarge: it is over the limit.
-            Timeout: the client stopped sending.
+            Timeout: the client stopped sending, or is too slow.
+            Unavailable: too many large bodies come in at once.
             InvalidArgument: the client hung up in the middle.
         """
         settings = self.state.settings
@@ -73,18 +77,29 @@ class Call:
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
             return body
-        parts, size, began = [body], len(body), monotonic()
-        while message.get("more_body", False):
-            message = await self._next(settings.body_timeout_s)
-            part = message.get("body", b"")
-            size += len(part)
-            seconds = monotonic() - began
-            if seconds > settings.body_timeout_s and size < seconds * SLOWEST:
-                raise self._gave_up(f"Only {size} bytes came in {seconds:.0f} s.")
-            if size > settings.max_body_bytes:
-                raise TooLarge(f"The body is over the limit of {settings.max_body_bytes} bytes.")
-            parts.append(part)
-        return b"".join(parts)
+        return await self._pieces(body)
+
+    async def _pieces(self, first: bytes) -> bytes:
+        """The body whose first piece is this; more follow."""
+        state, settings = self.state, self.state.settings
+        parts, size, began, more = [first], 0, monotonic(), True
+        try:
+            while more:
+                message = await self._next(settings.body_timeout_s)
+                part, more = message.get("body", b""), message.get("more_body", False)
+                parts.append(part)
+                size += len(part)
+                state.receiving += len(part)
+                seconds = monotonic() - began
+                if seconds > settings.body_timeout_s and size < seconds * SLOWEST:
+                    raise self._gave_up(f"Only {size} bytes came in {seconds:.0f} s.")
+                if len(first) + size > settings.max_body_bytes:
+                    raise TooLarge(f"The body is over the limit of {settings.max_body_bytes} bytes.")
+                if state.receiving > MOST_AT_ONCE * settings.max_body_bytes:
+                    raise Unavailable("Too many large requests come in at once; send this one again later.")
+            return b"".join(parts)
+        finally:
+            state.receiving -= size
 
     async def _next(self, seconds: float) -> MutableMapping[str, Any]:
         coroutine = self.receive()

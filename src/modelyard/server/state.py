@@ -27,6 +27,7 @@ class State:
         compactor: moves metric points to chunks.
         history: series of metrics.
         artifacts: the store behind `mlflow-artifacts:`, and the way from URIs to stores.
+        receiving: bytes of bodies that are not complete yet.
     """
 
     settings: Settings
@@ -36,6 +37,7 @@ class State:
     compactor: Compactor
     history: History
     artifacts: Places
+    receiving: int = 0
 
     @property
     def run_root(self) -> str:
