@@ -47,6 +47,13 @@ class Rest:
             url += "?" + urllib.parse.urlencode(query, doseq=True)
         raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        return self._send(method, url, raw, kind)
+
+    def json_text(self, method: str, path: str, text: str) -> Answer:
+        """One request whose body is declared to be JSON, whatever it is."""
+        return self._send(method, f"{self.url}/api/2.0/mlflow/{path}", text.encode(), "application/json")
+
+    def _send(self, method: str, url: str, raw: bytes | None, kind: str) -> Answer:
         request = urllib.request.Request(url, raw, {"Content-Type": kind}, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
