@@ -103,7 +103,7 @@ REFUSED = {
     ("runs/search", '{"max_results": 0}'): "It must be a positive integer",
     ("runs/search", '{"page_token": "a"}'): "Invalid page token, could not base64-decode",
     ("runs/search", '{"order_by": ["metrics.m", "metrics.m"]}'): "`order_by` contains duplicate fields",
-    ("runs/search", '{"filter": "a = 1 OR b = 2"}'): "Invalid clause(s) in filter string: 'OR'",
+    ("runs/search", '{"filter": "metrics.a = 1 OR metrics.b = 2"}'): "Invalid clause(s) in filter string: 'OR'",
 }
 
 
