@@ -16,6 +16,7 @@ of its own in it.
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import tempfile
 import threading
@@ -25,11 +26,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from modelyard.db.engine import Database
 from modelyard.db.schema import prepare
 from modelyard.settings import load
+
+# How long one example takes says more about a shared machine than about the code.
+hypothesis.settings.register_profile("modelyard", deadline=None)
+hypothesis.settings.load_profile("modelyard")
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_variables() -> Iterator[None]:
+    """The client leaves its active experiment in the environment; the next test must not find it there."""
+    before = {name for name in os.environ if name.startswith("MLFLOW_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
+        del os.environ[name]
 
 
 @dataclass

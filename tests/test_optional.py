@@ -17,6 +17,7 @@ def test_a_package_that_is_there_is_loaded() -> None:
 
 def test_a_missing_package_says_what_to_install_and_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "psycopg.rows", raising=False)
     with pytest.raises(optional.MissingExtraError) as caught:
         optional.load("psycopg.rows", to="keep runs in PostgreSQL")
     assert str(caught.value) == (
