@@ -115,7 +115,9 @@ class Connections:
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=4,
-            options="-c search_path=modelyard -c application_name=modelyard",
+            # Our statements are few and their plans obvious: planning them anew costs more than executing them.
+            options="-c search_path=modelyard -c application_name=modelyard -c jit=off"
+            " -c plan_cache_mode=force_generic_plan",
         )
 
     def check_file(self) -> int:
