@@ -22,6 +22,7 @@ from typing import Any
 import uvloop
 
 from modelyard.db import metrics
+from modelyard.db.checkpoint import Checkpointer
 from modelyard.server.app import App, create_app
 from modelyard.settings import load
 
@@ -163,7 +164,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="modelyard-scale-") as folder:
         app = create_app(load({"data": folder}))
+        checkpointer = Checkpointer(app.state.database)  # as in a server, else reads would go through all of the log
+        checkpointer.start()
         uvloop.run(measure(app, options.small, options.large))
+        checkpointer.stop()
         points = 100 * (options.small + options.large) + 110_000
         bytes_per_point(app, Path(folder) / "modelyard.db", points)
 
