@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from modelyard.db import log, runs
+from modelyard.db import log, run_parts, runs
 from modelyard.db.columns import ColumnStore
 from modelyard.db.tables import experiment as experiments
 from modelyard.domain.errors import InvalidArgument, InvalidState, NotFound
@@ -281,8 +281,7 @@ class Both:
 
     def _page(self, tx, chosen, node, order, view, limit, offset):
         found = self.columns.search(tx, chosen, node, order, view, limit, offset)
-        by_id = runs.load(tx, found.ids)
-        return [by_id[number].uuid for number in found.ids], found.total
+        return [run.uuid for run in run_parts.load(tx, found.ids)], found.total
 
 
 def _new_experiment(tx):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.db import documents, log, runs
+from modelyard.db import documents, log, run_parts, runs
 from modelyard.db.documents import Documents
 from modelyard.db.engine import Database
 from modelyard.db.schema import prepare
@@ -58,8 +58,7 @@ def fetch(database, store, ids):
 
 
 def truth(database, ids):
-    loaded = database.read(runs.load, ids)
-    return [json.loads(render(loaded[number])) for number in ids if number in loaded]
+    return [json.loads(render(run)) for run in database.read(run_parts.load, ids)]
 
 
 moves = st.lists(

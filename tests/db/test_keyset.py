@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelyard.db import log
-from modelyard.db import runs as db_runs
+from modelyard.db import log, run_parts
 from modelyard.db.columns import ColumnStore
 from modelyard.db.engine import Database
 from modelyard.domain.errors import InvalidArgument
@@ -50,8 +49,7 @@ def add(database: Database, homes: list[int], row: tuple[int, int, float | None,
 
 
 def uuids(database: Database, ids: list[int]) -> list[str]:
-    found = database.read(db_runs.load, ids)
-    return [found[number].uuid for number in ids]
+    return [run.uuid for run in database.read(run_parts.load, ids)]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import bindparam, insert, select
 
-from modelyard.db import runs
+from modelyard.db import run_parts, runs
 from modelyard.db.engine import Database
 from modelyard.db.metrics import History
 from modelyard.db.schema import prepare
@@ -52,7 +52,7 @@ def new_run(database, name="run"):
 
 def whole(database, uuid):
     number, _, _ = database.read(runs.find, uuid)
-    return database.read(runs.load, [number])[number]
+    return database.read(run_parts.load, [number])[0]
 
 
 def params(database, uuid):

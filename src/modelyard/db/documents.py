@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
-from . import runs
+from . import run_parts
 from .statement import Statement
 from .tables import run, run_document
 
@@ -60,7 +60,8 @@ class Documents:
             saved = tx.rows(_BODIES, ids=absent)
             found.update({number: body for number, stamp, body in saved if stamp == _stamp(revs[number])})
             built = [number for number in absent if number not in found]
-            for number, loaded in runs.load(tx, built).items() if built else ():
+            for loaded in run_parts.load(tx, built) if built else ():
+                number = loaded.id
                 body = found[number] = self._render(loaded)
                 if loaded.status.ended:
                     to_save.append({"run": number, "rev": _stamp(revs[number]), "body": body})

@@ -1,4 +1,4 @@
-"""Reads parts of runs: only the rows of the keys that somebody wants."""
+"""Reads runs, whole or in parts: only the rows of the keys that somebody wants."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, bindparam, select
 
 from modelyard.domain.metrics import LatestMetric
-from modelyard.domain.runs import Run, RunStatus
+from modelyard.domain.selection import EVERYTHING
 
 from . import datasets, logged_models
+from .runs import COLUMNS, from_row
 from .statement import Statement
 from .tables import metric, param, run, run_tag
 
@@ -19,26 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
+    from modelyard.domain.runs import Run
     from modelyard.domain.selection import Selection
 
     from .transaction import Row, Transaction
 
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
-_INFOS = Statement(
-    select(
-        run.c.id,
-        run.c.uuid,
-        run.c.experiment_id,
-        run.c.name,
-        run.c.status,
-        run.c.start_ms,
-        run.c.end_ms,
-        run.c.lifecycle,
-        run.c.user_id,
-        run.c.artifact_uri,
-        run.c.rev,
-    ).where(run.c.id.in_(_ids))
-)
+_INFOS = Statement(select(*COLUMNS).where(run.c.id.in_(_ids)))
 _COLUMNS = {
     metric: (
         metric.c.value,
@@ -66,9 +54,9 @@ def _statements(table: Table) -> tuple[Statement, Statement]:
 _METRICS, _PARAMS, _TAGS = (_statements(table) for table in (metric, param, run_tag))
 
 
-def load(tx: Transaction, ids: Sequence[int], wanted: Selection) -> list[Run]:
+def load(tx: Transaction, ids: Sequence[int], wanted: Selection = EVERYTHING) -> list[Run]:
     """Runs in the order of the ids, with the parts that are wanted; ids that do not exist are left out."""
-    found = {row[0]: Run(*(*row[:4], RunStatus(row[4]), *row[5:])) for row in tx.rows(_INFOS, ids=ids)}
+    found = {row[0]: from_row(row) for row in tx.rows(_INFOS, ids=ids)}
     if not found:
         return []
     metrics = _rows(tx, _METRICS, ids, wanted.metrics)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,14 @@ from sqlalchemy import BindParameter, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from modelyard.domain.errors import InvalidState, ModelyardError, NotFound
-from modelyard.domain.metrics import LatestMetric
 from modelyard.domain.runs import NAME_TAG, Run, RunStatus
 from modelyard.domain.runs import artifact_uri as artifact_uri_below
 
-from . import datasets, logged_models
 from .statement import Statement
-from .tables import experiment, metric, param, run, run_tag
+from .tables import experiment, run, run_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from modelyard.domain.experiments import Lifecycle
     from modelyard.domain.runs import NewRun, RunChange
@@ -29,7 +26,7 @@ if TYPE_CHECKING:
 
 _uuid = run.c.uuid == bindparam("of")
 _ids: BindParameter[Any] = bindparam("ids", expanding=True)
-_COLUMNS = (
+COLUMNS = (
     run.c.id,
     run.c.uuid,
     run.c.experiment_id,
@@ -44,31 +41,6 @@ _COLUMNS = (
 )
 _FIND = Statement(select(run.c.id, run.c.experiment_id, run.c.lifecycle).where(_uuid))
 _LOCATE = Statement(select(run.c.artifact_uri).where(_uuid))
-_LOAD = Statement(select(*_COLUMNS).where(run.c.id.in_(_ids)))
-_METRICS = Statement(
-    select(
-        metric.c.run_id,
-        metric.c.key_id,
-        metric.c.value,
-        metric.c.timestamp,
-        metric.c.step,
-        metric.c.is_nan,
-        metric.c.min_value,
-        metric.c.max_value,
-    )
-    .where(metric.c.run_id.in_(_ids))
-    .order_by(metric.c.run_id, metric.c.key_id)
-)
-_PARAMS = Statement(
-    select(param.c.run_id, param.c.key_id, param.c.value)
-    .where(param.c.run_id.in_(_ids))
-    .order_by(param.c.run_id, param.c.key_id)
-)
-_TAGS = Statement(
-    select(run_tag.c.run_id, run_tag.c.key_id, run_tag.c.value)
-    .where(run_tag.c.run_id.in_(_ids))
-    .order_by(run_tag.c.run_id, run_tag.c.key_id)
-)
 _PLACES = Statement(
     select(experiment.c.id, experiment.c.artifact_location, experiment.c.lifecycle).where(experiment.c.id.in_(_ids))
 )
@@ -99,7 +71,7 @@ _TOUCH_ALL = Statement(
     update(run)
     .where(run.c.uuid.in_(bindparam("uuids", expanding=True)), run.c.lifecycle == "active")
     .values(rev=run.c.rev + 1)
-    .returning(*_COLUMNS)
+    .returning(*COLUMNS)
 )
 _UPDATE = Statement(
     update(run)
@@ -310,28 +282,3 @@ def from_row(row: Row) -> Run:
     """A run from its own columns, without metrics, params, tags and links."""
     number, uuid, experiment_id, name, status, *rest = row
     return Run(number, uuid, experiment_id, name, RunStatus(status), *rest)
-
-
-def load(tx: Transaction, ids: Iterable[int]) -> dict[int, Run]:
-    """Whole runs by id; ids that do not exist are left out."""
-    numbers = list(ids)
-    runs = {row[0]: from_row(row) for row in tx.rows(_LOAD, ids=numbers)}
-    if not runs:
-        return runs
-    metrics, params, tags = tx.rows(_METRICS, ids=numbers), tx.rows(_PARAMS, ids=numbers), tx.rows(_TAGS, ids=numbers)
-    names = tx.keys.names(tx, {row[1] for rows in (metrics, params, tags) for row in rows})
-    for number, key, value, timestamp, step, is_nan, low, high in metrics:
-        if number in runs:
-            latest = LatestMetric(names[key], math.nan if is_nan else value, timestamp, step, low, high)
-            runs[number].metrics.append(latest)
-    for number, key, value in params:
-        if number in runs:
-            runs[number].params.append((names[key], value))
-    for number, key, value in tags:
-        if number in runs:
-            runs[number].tags.append((names[key], value))
-    for number, inputs in datasets.load_for_runs(tx, numbers).items():
-        runs[number].datasets.extend(inputs)
-    for number, links in logged_models.links_for_runs(tx, numbers).items():
-        runs[number].models.extend(links)
-    return runs

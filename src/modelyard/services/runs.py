@@ -15,7 +15,7 @@ from .clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelyard.db.columns import ColumnStore, Found, Page
+    from modelyard.db.columns import ColumnStore, Page
     from modelyard.db.documents import Documents
     from modelyard.db.keyset import Mark
     from modelyard.db.transaction import Transaction
@@ -51,16 +51,6 @@ def _value(outcome: Run | ModelyardError) -> Run:
     return outcome
 
 
-def get(tx: Transaction, uuid: str) -> Run:
-    """A whole run, deleted ones included.
-
-    Raises:
-        NotFound: no such run.
-    """
-    number, _, _ = db.find(tx, uuid)
-    return db.load(tx, [number])[number]
-
-
 def delete(tx: Transaction, uuid: str) -> None:
     """Move a run to the trash; it may be there already.
 
@@ -89,20 +79,6 @@ def delete_tag(tx: Transaction, uuid: str, key: str) -> None:
     number, _ = db.touch(tx, uuid)
     if not db.delete_tag(tx, number, key):
         raise NotFound(f"No tag with name: {key} in run with id {uuid}")
-
-
-def search(
-    tx: Transaction,
-    columns: ColumnStore,
-    experiments: Sequence[int],
-    node: Node | None,
-    order: Sequence[OrderKey],
-    view: View,
-    limit: int,
-    offset: int,
-) -> Found:
-    """One page of the runs that match; see `ColumnStore.search`."""
-    return columns.search(tx, experiments, node, order, view, limit, offset)
 
 
 def search_documents(
@@ -218,4 +194,4 @@ def change(
             db.delete_tag(tx, changed.id, key)
         elif key != NAME_TAG:
             db.set_tag(tx, changed.id, key, value)
-    return db.load(tx, [changed.id])[changed.id]
+    return run_parts.load(tx, [changed.id])[0]
