@@ -56,6 +56,9 @@ bench: $(VENV)/.dev-installed  ## our figures against MLflow's, on this machine 
 soak: $(VENV)/.dev-installed  ## the tests that take minutes on purpose: kill -9, races, floods
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(PYTEST_ARGS)
 
+.PHONY: torch
+torch: $(VENV)/.torch-installed  ## PyTorch (the CPU build where there is one) and Lightning, so that their tests run too
+
 .PHONY: test-oldest
 test-oldest: $(VENV)/.dev-installed $(VENV)-oldest/.installed  ## a session of the oldest mlflow client that we support
 	@MODELYARD_OLDEST_PYTHON=$(abspath $(VENV)-oldest/bin/python) $(BIN)/python -m pytest tests/e2e/mlflow/test_oldest.py
@@ -90,6 +93,15 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	@echo "installing modelyard and what its tests need (two minutes or so, once)"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $(VENV)/.demo-installed $@
+
+TORCH ?= torch==2.13.0
+
+# in this order: Lightning alone would bring the newest PyTorch
+$(VENV)/.torch-installed: Makefile | $(BIN)/python
+	@echo "installing PyTorch and Lightning (a minute or so, once)"
+	@$(PIP_INSTALL) '$(TORCH)'
+	@$(PIP_INSTALL) '$(TORCH)' 'lightning>=2.4'
+	@touch $@
 
 # 2.9.2 and what was current with it; there are no wheels of it for Python 3.13
 OLDEST := mlflow==2.9.2 'numpy<2' 'pandas<2.3' 'scikit-learn<1.4' 'setuptools>=70,<71'

@@ -29,15 +29,15 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-import mlflow  # noqa: TID253 - this is MLflow's own user
-import mlflow.sklearn  # noqa: TID253
-from mlflow.models import infer_signature  # noqa: TID253
+import mlflow
+import mlflow.sklearn
+from mlflow.models import infer_signature
 from rich.console import Console
 from rich.table import Table
-from sklearn.datasets import load_wine  # noqa: TID253
-from sklearn.ensemble import RandomForestClassifier  # noqa: TID253
-from sklearn.metrics import accuracy_score, log_loss  # noqa: TID253
-from sklearn.model_selection import train_test_split  # noqa: TID253
+from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import train_test_split
 
 # what MLflow says about its own future (stages) and its own use of pandas is no news about this example
 warnings.filterwarnings("ignore", module="mlflow")

@@ -1,0 +1,1 @@
+"""MLflow's `mlflow.models`: models: signatures and manifests."""

@@ -1,0 +1,1 @@
+"""The sklearn flavor."""

@@ -1,0 +1,1 @@
+"""MLflow's `mlflow.pyfunc`: models of any kind, as a function."""
