@@ -18,7 +18,7 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +167,7 @@ class ClientSetting(Generic[T]):
                 continue
             try:
                 kind: Any = type(self.default)
-                value: T = _YES_NO[text.strip().lower()] if kind is bool else kind(text.strip())
+                value = cast("T", _YES_NO[text.strip().lower()] if kind is bool else kind(text.strip()))
             except (KeyError, ValueError):
                 if (variable, text) not in _reported:
                     _reported.add((variable, text))
