@@ -7,6 +7,7 @@
 `mlflow_client`      the stock client, talking to `server`
 `sqlite_server`      like `server`, on SQLite only, for what the database cannot change
 `postgres`           the PostgreSQL instance; `postgres.create()` gives the URL of an empty database in it
+`stock_mlflow`       a stock MLflow server, one process per session: take names that no other test takes; `.url`
 ===================  =========================================================================================
 
 One PostgreSQL is started per session, the first time that a test asks for it, without fsync; each test gets a database
@@ -17,9 +18,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
+import time
+import urllib.error
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -169,3 +177,47 @@ def mlflow_client(server):
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=server.url, registry_uri=server.url)
+
+
+@dataclass
+class StockMlflow:
+    """A stock MLflow server, as its users run it."""
+
+    url: str
+    version: str
+
+
+@pytest.fixture(scope="session")
+def stock_mlflow(tmp_path_factory) -> Iterator[StockMlflow]:
+    """It takes a quarter of a minute to start, so there is one for all tests: none may count on what is in it."""
+    version = pytest.importorskip("mlflow", reason="MLflow is not installed").__version__
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder / "artifacts"),
+    ]  # fmt: skip
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("MLFLOW_", "MODELYARD_"))}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "PYTHONWARNINGS": "ignore"}
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**kept, **quiet}, stdout=output, stderr=output, start_new_session=True
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 100
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            try:
+                with urllib.request.urlopen(f"{url}/health", timeout=5):
+                    break
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.2)
+        yield StockMlflow(url, version)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # its workers are processes of their own
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
