@@ -271,7 +271,9 @@ def test_no_request_fails_the_server_for_long(target, data):
 
 
 @pytest.mark.parametrize(
-    "route", [r for r in SERVED if r.method != "GET" and "mlflow-artifacts" not in r.path], ids=str
+    "route",
+    [route for route in SERVED if route.method != "GET" and "mlflow-artifacts" not in route.path],
+    ids=lambda route: f"{route.method} {route.path}",
 )
 def test_every_route_bears_deep_nesting_and_nonsense(target, route):
     path = route.prefixes[0] + re.sub(r"\{\w+\*?\}", "x", route.path)
