@@ -11,14 +11,16 @@ from __future__ import annotations
 import select
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from modelyard.domain.metrics import LogBatch
+from modelyard.domain.metrics import LogBatch, PointBatch
 from modelyard.domain.runs import NAME_TAG, NewRun, RunChange
 
 from .log import fold, upsert_metric
+from .point_batches import split
 from .runs import from_row, planned
 from .series import pack_points
 
@@ -132,13 +134,13 @@ class Step:
     """One statement.
 
     Attributes:
-        kind: the type of its commands.
+        repeatable: whether its commands have no value, and mean the same when they are carried out twice.
         places: which of the drain's commands it carries out.
         text, params: to be executed.
         results: from its rows (which begin with experiment and run) to the commands' values; None for what it left.
     """
 
-    kind: type[Any]
+    repeatable: bool
     places: list[int]
     text: str
     params: Params
@@ -157,8 +159,9 @@ def plan(commands: Sequence[Bulk | None], keys: Keys) -> list[Step] | None:
         if params is None:
             return None
         params["now"] = int(time.time() * 1000)
-        params["count"] = len({command.run for command in theirs})
-        steps.append(Step(kind, places, text, params, lambda rows, make=results, theirs=theirs: make(theirs, rows)))  # type: ignore[misc]
+        params.setdefault("count", len({command.run for command in theirs}))
+        values = partial(results, theirs)
+        steps.append(Step(kind in (LogBatch, PointBatch), places, text, params, values))
     return steps if sum(len(step.places) for step in steps) == len(commands) else None
 
 
@@ -253,7 +256,26 @@ def _log_params(batches: list[LogBatch], known: dict[str, int]) -> Params | None
     }
 
 
-def _logged(batches: list[LogBatch], _: list[Row]) -> list[Any]:
+def _points_params(batches: list[PointBatch], known: dict[str, int]) -> Params | None:
+    latest: dict[tuple[str, int], dict[str, Any]] = {}
+    fresh: list[dict[str, object]] = []
+    try:
+        for batch in batches:
+            fresh += split(batch, batch.runs, [known[key] for key in batch.keys], latest)
+    except KeyError:  # a new key
+        return None
+    uuids = sorted({uuid for batch in batches for uuid in batch.runs})
+    return {
+        "uuids": uuids,
+        "count": len(uuids),
+        "params": "[]",
+        "tags": "[]",
+        "latest": _json([latest[at] for at in sorted(latest)]),
+        "fresh": _json(fresh),
+    }
+
+
+def _logged(batches: list[LogBatch | PointBatch], _: list[Row]) -> list[Any]:
     return [None] * len(batches)
 
 
@@ -269,5 +291,6 @@ def _json(rows: list[Any]) -> str:
 _KINDS: Final[dict[type[Any], tuple[str, Callable[..., Params | None], Callable[..., list[Any]]]]] = {
     NewRun: (_CREATE, _create_params, _created),
     LogBatch: (_LOG, _log_params, _logged),
+    PointBatch: (_LOG, _points_params, _logged),
     RunChange: (_CHANGE, _change_params, _changed),
 }

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain.metrics import LogBatch
+from modelyard.domain.metrics import LogBatch, PointBatch
 from modelyard.domain.runs import NewRun, RunChange
 
-from . import log, runs
+from . import log, point_batches, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .transaction import Transaction
 
-Bulk = LogBatch | NewRun | RunChange
+Bulk = LogBatch | PointBatch | NewRun | RunChange
 
 # Each takes the commands of its kind and answers one by one: the value, or the ModelyardError that refuses it.
 _APPLY: dict[type[Any], Callable[[Transaction, Sequence[Any]], Sequence[Any]]] = {
     NewRun: runs.create,
     LogBatch: log.apply,
+    PointBatch: point_batches.apply,
     RunChange: runs.change,
 }
 

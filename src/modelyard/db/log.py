@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Pairs = Sequence[tuple[str, str]]
 
 _uuids: BindParameter[Any] = bindparam("uuids", expanding=True)
-_TOUCH = Statement(
+TOUCH = Statement(
     update(run)
     .where(run.c.uuid.in_(_uuids), run.c.lifecycle == "active")
     .values(rev=run.c.rev + 1)
@@ -49,7 +49,7 @@ _UPSERT_TAG = Statement(
     _tag.on_conflict_do_update(index_elements=["run_id", "key_id"], set_={"value": _tag.excluded.value})
 )
 _SET_NAME = Statement(update(run).where(run.c.id == bindparam("run")).values(name=bindparam("value")))
-_INSERT_FRESH = Statement(insert(metric_fresh).values(run_id=bindparam("run"), body=bindparam("body")))
+INSERT_FRESH = Statement(insert(metric_fresh).values(run_id=bindparam("run"), body=bindparam("body")))
 
 
 R = TypeVar("R", int, str)
@@ -76,14 +76,14 @@ def upsert_metric() -> Statement:
     return Statement(new.on_conflict_do_update(index_elements=["run_id", "key_id"], set_=values))
 
 
-_UPSERT_METRIC = upsert_metric()
+UPSERT_METRIC = upsert_metric()
 
 
 def apply(tx: Transaction, batches: Sequence[LogBatch]) -> list[ModelyardError | None]:
     """Write the batches; for each, None or why it was refused."""
     found: dict[str, tuple[int, int]] = {
         uuid: (number, experiment)
-        for uuid, number, experiment in tx.rows(_TOUCH, uuids=list({batch.run for batch in batches}))
+        for uuid, number, experiment in tx.rows(TOUCH, uuids=list({batch.run for batch in batches}))
     }
     errors = [None if batch.run in found else absent(tx, batch.run) for batch in batches]
     if any(batch.model_metrics for batch in batches):
@@ -190,8 +190,8 @@ def _write(
     if tags:
         tx.many(_UPSERT_TAG, [{"run": r, "key": k, "value": v} for (r, k), v in sorted(tags.items())])
     if latest:
-        tx.many(_UPSERT_METRIC, [latest[at] for at in sorted(latest)])
-    tx.many(_INSERT_FRESH, fresh)
+        tx.many(UPSERT_METRIC, [latest[at] for at in sorted(latest)])
+    tx.many(INSERT_FRESH, fresh)
 
 
 def fold(latest: dict[tuple[R, int], dict[str, Any]], number: R, key_ids: list[int], points: Points) -> None:
@@ -205,7 +205,7 @@ def fold(latest: dict[tuple[R, int], dict[str, Any]], number: R, key_ids: list[i
     for key, several in series.items():
         row = _summary(number, key, several)
         before = latest.get((number, key))
-        latest[number, key] = row if before is None else _joined(before, row)
+        latest[number, key] = row if before is None else joined(before, row)
 
 
 def _summary(number: int | str, key: int, several: list[tuple[int, int, float]]) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _summary(number: int | str, key: int, several: list[tuple[int, int, float]])
     }
 
 
-def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """Two summaries of one series as one."""
     later = max(one, other, key=lambda row: (row["step"], row["timestamp"], row["value"]))
     lows = [row["min_value"] for row in (one, other) if row["min_value"] is not None]

@@ -23,7 +23,9 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _RECORD = struct.Struct("<qqqd")
-_RECORD_TYPE = np.dtype([("key_id", "<i8"), ("timestamp", "<i8"), ("step", "<i8"), ("value", "<f8")])
+FRESH = np.dtype([("key_id", "<i8"), ("timestamp", "<i8"), ("step", "<i8"), ("value", "<f8")])
+"""A fresh record as an array's type."""
+
 _FEW = 128  # up to here struct beats numpy's fixed costs
 _FEW_RUNS = 1024  # an input made of this many sorted stretches is better merged than sorted
 
@@ -87,7 +89,7 @@ def pack_points(
         if count <= _FEW:
             return b"".join(map(_RECORD.pack, key_ids, timestamps, steps, values))
         # array() is as quick as numpy here and, unlike numpy, refuses to cut a float down to an integer
-        records = np.empty(count, _RECORD_TYPE)
+        records = np.empty(count, FRESH)
         records["key_id"] = array("q", key_ids)
         records["timestamp"] = array("q", timestamps)
         records["step"] = array("q", steps)
@@ -112,7 +114,7 @@ def unpack_points(blobs: Iterable[bytes]) -> tuple[Integers, Points]:
                 f"A block of fresh metric points has {len(blob)} bytes, not a multiple of {_RECORD.size}: "
                 "it was cut short."
             )
-    records = np.frombuffer(b"".join(blobs), _RECORD_TYPE)
+    records = np.frombuffer(b"".join(blobs), FRESH)
     points = Points(
         records["timestamp"].astype(np.int64), records["step"].astype(np.int64), records["value"].astype(np.float64)
     )

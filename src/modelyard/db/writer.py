@@ -28,7 +28,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from modelyard.domain.errors import ModelyardError, Unavailable
-from modelyard.domain.metrics import LogBatch
 
 from . import at_once, bulk, changes
 from .transaction import Transaction
@@ -136,7 +135,7 @@ class Lane:
             steps = self._steps(commands) if short else None
             if steps:
                 # What logs may be applied twice: a repeated point counts once, and a param keeps its value.
-                sent = any(step.kind is not LogBatch for step in steps)
+                sent = not all(step.repeatable for step in steps)
                 if self._at_once(steps, commands):
                     return None
                 sent = False
@@ -185,7 +184,7 @@ class Lane:
             try:
                 for command, result in zip(theirs, step.results(rows), strict=True):
                     command.result = result
-                    if result is None and step.kind is not LogBatch:  # deleted at this moment
+                    if result is None and not step.repeatable:  # deleted at this moment
                         undone.append(command)
             except Exception as error:  # it is committed: it must not be done again
                 log.exception("the results of a commit could not be read")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .logged_models import ModelMetric
 
 LARGEST = 1.7976931348623157e308
 """Infinities are stored as this number with their sign, as MLflow does (`sanitize_metric_value`)."""
+
+POINT: Final = struct.Struct("<IIdqq")
+"""A packed point: index of its run, index of its key, value, timestamp (ms), step. 32 bytes, little-endian."""
+
+MOST_PACKED: Final = 100_000
+"""Points in one `PointBatch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,26 @@ class Points:
     values: list[float] = field(default_factory=list)
     timestamps: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PointBatch:
+    """Points of several runs, stored together or not at all; packed, so that a point costs no Python object.
+
+    Attributes:
+        runs: 32-hex ids.
+        keys: of metrics.
+        points: `POINT` records, checked: indices are of `runs` and `keys`, no timestamp is negative.
+    """
+
+    runs: list[str]
+    keys: list[str]
+    points: bytes
+
+    @property
+    def run(self) -> str:
+        """One of the runs; empty if there are none."""
+        return self.runs[0] if self.runs else ""
 
 
 @dataclass(slots=True)

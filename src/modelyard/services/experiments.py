@@ -104,6 +104,21 @@ def create(
     return number
 
 
+def named(tx: Transaction, principal: Principal, name: str, root: str) -> int:
+    """The id of the experiment with this name, which is made if there is none; see `create`.
+
+    Raises:
+        InvalidState: it is in the trash.
+        InvalidArgument: the name is not allowed.
+    """
+    found = db.get_by_name(tx, name)
+    if found is None:
+        return create(tx, principal, name, "", root)
+    if found.lifecycle != "active":
+        raise InvalidState(f"The experiment {name!r} is in the trash: restore it, or choose another name.")
+    return found.id
+
+
 def _check_free(tx: Transaction, name: str) -> None:
     taken = db.get_by_name(tx, name)
     if taken is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from modelyard.db import runs as db_runs
 from modelyard.db import sampling
+from modelyard.db.point_batches import RECORD
+from modelyard.domain import validation
+from modelyard.domain.errors import InvalidArgument
+from modelyard.domain.metrics import LARGEST, MOST_PACKED, PointBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +19,48 @@ if TYPE_CHECKING:
     from modelyard.db.metrics import History
     from modelyard.db.series import Points
     from modelyard.db.transaction import Transaction
+
+
+_MOST_PLACES: Final = 1000
+
+
+def batch(runs: list[str], keys: list[str], points: bytes) -> PointBatch:
+    """Packed points that may be stored; see `PointBatch`. Infinities are clamped.
+
+    Raises:
+        InvalidArgument: a run's id, a key, an index or a timestamp is not allowed; `places` names each of them, of very
+            many the first thousand.
+    """
+    places: list[tuple[str, str]] = []
+    for name, texts, check in (
+        ("runs", runs, validation.check_run_id),
+        ("keys", keys, validation.check_metric_key),
+    ):
+        for at, text in enumerate(texts):
+            try:
+                check(text, name)
+            except InvalidArgument as error:
+                places.append((f"/{name}/{at}", error.message))
+    if len(points) % RECORD.itemsize:
+        what = f"{len(points)} bytes are no whole number of points of {RECORD.itemsize} bytes."
+        raise InvalidArgument(what, [*places, ("/points", what)])
+    records = np.frombuffer(points, RECORD)
+    if len(records) > MOST_PACKED:
+        what = f"There are {len(records)} points; at most {MOST_PACKED} are taken at once."
+        raise InvalidArgument(what, [*places, ("/points", what)])
+    for wrong, what in (
+        (records["run"] >= len(runs), f"The index of its run is not below {len(runs)}."),
+        (records["key"] >= len(keys), f"The index of its key is not below {len(keys)}."),
+        (records["timestamp"] < 0, "Its timestamp is negative; milliseconds since 1970 were expected."),
+    ):
+        places += [(f"/points/{at}", what) for at in np.flatnonzero(wrong)[:_MOST_PLACES].tolist()]
+    if places:
+        raise InvalidArgument(f"Nothing was stored; wrong at {places[0][0]}: {places[0][1]}", places[:_MOST_PLACES])
+    if np.isinf(records["value"]).any():
+        records = records.copy()
+        np.clip(records["value"], -LARGEST, LARGEST, out=records["value"])
+        points = records.tobytes()
+    return PointBatch(runs, keys, points)
 
 
 def history(tx: Transaction, source: History, run: str, key: str) -> Points:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelyard.db import run_parts
 from modelyard.db import runs as db
 from modelyard.domain import validation
-from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound
+from modelyard.domain.errors import AlreadyExists, InvalidArgument, ModelyardError, NotFound
 from modelyard.domain.runs import NAME_TAG, RunChange
 
 from .clock import now_ms
@@ -33,6 +33,37 @@ def create(tx: Transaction, new: NewRun) -> Run:
         InvalidState: the experiment is in the trash.
     """
     return _value(db.create(tx, [new])[0])
+
+
+def ensure(tx: Transaction, new: NewRun, *, any_start: bool = False) -> Run:
+    """Start a run, or give the one that the same caller started before under the same id, with what it has now.
+
+    Its name and tags may have changed since and do not count; nor does its start, with `any_start`.
+
+    Raises:
+        NotFound: no such experiment.
+        InvalidState: the experiment is in the trash.
+        AlreadyExists: a run with this id was started otherwise.
+    """
+    try:
+        number, _, _ = db.find(tx, new.run)
+    except NotFound:
+        return create(tx, new)
+    (found,) = run_parts.load(tx, [number])
+    differing = [
+        name
+        for name, one, other in (
+            ("experiment", found.experiment_id, new.experiment_id),
+            ("start", found.start_ms, found.start_ms if any_start else new.start_ms),
+            ("user", found.user_id, new.user_id),
+        )
+        if one != other
+    ]
+    if differing:
+        raise AlreadyExists(
+            f"There is a run {new.run} already, started with another {' and '.join(differing)}. Choose another id."
+        )
+    return found
 
 
 def update(tx: Transaction, change: RunChange) -> Run:

@@ -1,10 +1,12 @@
-"""Series of metrics as messages: columns, for charts."""
+"""Series of metrics as messages: columns, for charts, and packed points on their way in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
+
+from modelyard.domain.metrics import MOST_PACKED, POINT
 
 from .message import Answer, Integer, NaN, Request
 
@@ -23,6 +25,21 @@ PointLimit = Annotated[
 ]
 Start = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="First step, or time in ms, that is shown.")]
 End = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="Last step, or time in ms, that is shown.")]
+
+
+class PointBatch(Request):
+    """Points of several runs in one message, as MessagePack; all of them are kept, or none."""
+
+    runs: Annotated[list[str], Meta(max_length=10_000, description="Ids of the runs that points belong to.")]
+    keys: Annotated[list[str], Meta(max_length=MOST_PACKED, description="Keys of the metrics that points belong to.")]
+    points: Annotated[
+        bytes,
+        Meta(
+            max_length=MOST_PACKED * POINT.size,
+            description="One record of 32 bytes after the other, little-endian: uint32 index of the run in `runs`, "
+            "uint32 index of the key in `keys`, float64 value, int64 milliseconds since the epoch, int64 step.",
+        ),
+    ]
 
 
 class SeriesQuery(Request):

@@ -56,9 +56,26 @@ Name = Annotated[str, Meta(max_length=8000, description="Empty: a made-up one.")
 
 
 class NewRun(Request):
-    """A run to start."""
+    """A run to start, in an experiment that is named by id or by name."""
 
-    experiment_id: Id
+    experiment_id: Id | None = None
+    experiment_name: (
+        Annotated[str, Meta(min_length=1, max_length=500, description="Instead of an id; made if there is none.")]
+        | None
+    ) = None
+    run_id: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9a-f]*$",
+                min_length=32,  # both: $ lets a line's end pass
+                max_length=32,
+                description="An id of your own, 32 random hex digits. A run of this id that was started alike is "
+                "answered as it is now: so the request may be repeated. Left out: a new one.",
+            ),
+        ]
+        | None
+    ) = None
     name: Name = ""
     start_ms: Millis | None = None
     user: Annotated[str, Meta(max_length=256)] = ""

@@ -296,3 +296,64 @@ def test_pages_stay_right_under_writers(native, home) -> None:
     assert native("POST", "/runs/count", {"experiment_ids": [home]})["count"] == 60 + made
     best = native("POST", "/runs/count", {"experiment_ids": [home], "filter": "metrics.loss IS NOT NULL"})
     assert best["count"] == 60 + made
+
+
+def test_a_run_with_an_id_of_its_own_may_be_started_twice(native, home) -> None:
+    wish = {
+        "experiment_id": home,
+        "run_id": "ab" * 16,
+        "name": "first",
+        "start_ms": 5,
+        "user": "ann",
+        "tags": {"a": "b"},
+    }
+    made = native.ask("POST", "/runs", wish)
+    assert (made.status, made.json["run_id"]) == (201, "ab" * 16)
+    assert native("POST", "/runs", wish) == made.json
+    native("POST", f"/runs/{'ab' * 16}/log", {"params": {"lr": "1"}, "tags": {"a": "c"}})
+    native("PATCH", f"/runs/{'ab' * 16}", {"name": "second", "status": "FINISHED"})
+    again = native("POST", "/runs", wish)
+    assert again == native("GET", f"/runs/{'ab' * 16}")
+    assert (again["info"]["name"], again["info"]["status"], again["params"]) == ("second", "FINISHED", {"lr": "1"})
+    unsaid = {key: value for key, value in wish.items() if key != "start_ms"}
+    assert native("POST", "/runs", unsaid) == again
+    for other in ({"start_ms": 6}, {"user": "bob"}, {"experiment_id": 0}):
+        status, code, detail = native.refused("POST", "/runs", {**wish, **other})
+        assert (status, code) == (409, "already_exists")
+        assert "ab" * 16 in detail
+    native("DELETE", f"/runs/{'ab' * 16}")
+    assert native("POST", "/runs", wish)["info"]["lifecycle"] == "deleted"
+
+
+@pytest.mark.parametrize("run_id", ["", "AB" * 16, "ab" * 15, "zz" * 16, "ab" * 16 + "\n"])
+def test_an_id_that_is_none(native, home, run_id) -> None:
+    status, code, _ = native.refused("POST", "/runs", {"experiment_id": home, "run_id": run_id})
+    assert (status, code) == (400, "invalid_argument")
+
+
+def test_a_run_in_an_experiment_by_name(native, home) -> None:
+    assert native("POST", "/runs", {"experiment_name": "wine"})["experiment_id"] == home
+    run = native("POST", "/runs", {"experiment_name": "new", "run_id": "cd" * 16})
+    made = native("GET", f"/experiments/{run['experiment_id']}")
+    assert made["name"] == "new"
+    assert run["info"]["artifact_uri"].startswith(made["artifact_location"])
+    assert native("POST", "/runs", {"experiment_name": "new"})["experiment_id"] == made["id"]
+    native("DELETE", f"/experiments/{made['id']}")
+    assert native.refused("POST", "/runs", {"experiment_name": "new"})[:2] == (409, "invalid_state")
+    for wish in ({}, {"experiment_id": home, "experiment_name": "wine"}):
+        status, _, detail = native.refused("POST", "/runs", wish)
+        assert status == 400
+        assert "experiment_name" in detail
+
+
+def test_an_experiment_of_a_run_that_is_refused_is_not_made(native, home) -> None:
+    native("POST", "/runs", {"experiment_id": home, "run_id": "ef" * 16})
+    assert native.refused("POST", "/runs", {"experiment_name": "never", "run_id": "ef" * 16})[0] == 409
+    assert "never" not in [each["name"] for each in native("GET", "/experiments")["experiments"]]
+
+
+def test_many_callers_start_the_same_run(native, home) -> None:
+    wish = {"experiment_name": "race", "run_id": "0f" * 16, "start_ms": 1}
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(lambda _: native.ask("POST", "/runs", wish).status, range(16)))
+    assert statuses == [201] * 16

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("modelyard.api")
 
 PREFIX: Final = "/api/v1"
+PACKED: Final = "application/x-msgpack"
 _JSON: Final = (b"content-type", b"application/json")
 _READING: Final = ("GET", "HEAD", "DELETE")
 _ACCEPTED: Final = re.compile(rb"(?:^|,)\s*(?:\*/\*|application/\*|application/json)\s*(?:;|,|$)", re.IGNORECASE)
@@ -48,6 +49,7 @@ class Route:
         status: of a success.
         location: for what is created: where it is, with fields of the answer in braces.
         errors: what can go wrong, beyond what can everywhere.
+        packed: its body is MessagePack instead of JSON.
         media: what it answers, or takes, if not JSON; then the endpoint reads and answers itself.
     """
 
@@ -61,6 +63,7 @@ class Route:
     status: int = 200
     location: str = ""
     errors: tuple[type[ModelyardError], ...] = field(default=())
+    packed: bool = False
     media: str = ""
 
 
@@ -166,12 +169,12 @@ async def _run(route: Route, call: Call, method: str) -> Any:
         return await route.endpoint(call)
     if method in _READING:
         return await route.endpoint(call, messages.from_query(call.scope["query_string"], route.takes))
-    kind = call.header(b"content-type")
-    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
-        raise Refused(
-            errors.NOT_JSON, f"The body is declared as {kind[:100].decode('latin-1') or 'nothing'}; JSON was expected."
-        )
-    return await route.endpoint(call, messages.from_body(await call.body(), route.takes))
+    kind, expected = call.header(b"content-type"), PACKED if route.packed else "application/json"
+    if kind.partition(b";")[0].strip().lower() != expected.encode():
+        declared = kind[:100].decode("latin-1") or "nothing"
+        raise Refused(errors.WRONG_MEDIA, f"The body is declared as {declared}; {expected} was expected.")
+    read = messages.from_msgpack if route.packed else messages.from_body
+    return await route.endpoint(call, read(await call.body(), route.takes))
 
 
 def _location(route: Route, answer: Any) -> bytes:

@@ -59,22 +59,14 @@ NOT_ALLOWED: Final = Kind(405, "method_not_allowed", "Method not allowed", "The 
 NOT_ACCEPTABLE: Final = Kind(
     406, "not_acceptable", "Only JSON is answered", "Send `Accept: application/json`, or none."
 )
-NOT_JSON: Final = Kind(415, "unsupported_media_type", "Only JSON is read", "Send `Content-Type: application/json`.")
+WRONG_MEDIA: Final = Kind(
+    415,
+    "unsupported_media_type",
+    "Not the type that is read here",
+    "Send `Content-Type: application/json`, or what the endpoint's description names.",
+)
 
-KINDS: Final = (*STATUS.values(), NO_ENDPOINT, NOT_ALLOWED, NOT_ACCEPTABLE, NOT_JSON)
-
-
-class Malformed(errors.InvalidArgument):
-    """A message that does not have the form that the endpoint takes.
-
-    Args:
-        message: what is wrong.
-        parts: where.
-    """
-
-    def __init__(self, message: str, parts: Sequence[ProblemPart]) -> None:
-        super().__init__(message)
-        self.parts = list(parts)
+KINDS: Final = (*STATUS.values(), NO_ENDPOINT, NOT_ALLOWED, NOT_ACCEPTABLE, WRONG_MEDIA)
 
 
 class Refused(Exception):
@@ -98,11 +90,10 @@ def kind_of(error: type[errors.ModelyardError]) -> Kind:
 
 def answer(error: errors.ModelyardError) -> tuple[int, bytes]:
     """Status and body for an error."""
-    parts = error.parts if isinstance(error, Malformed) else []
-    return problem(kind_of(type(error)), error.message, parts)
+    return problem(kind_of(type(error)), error.message, error.places)
 
 
-def problem(kind: Kind, detail: str, parts: Sequence[ProblemPart] = ()) -> tuple[int, bytes]:
+def problem(kind: Kind, detail: str, places: Sequence[tuple[str, str]] = ()) -> tuple[int, bytes]:
     """Status and body for a kind of problem."""
     body = Problem(
         type=f"/docs#{kind.code}",
@@ -110,6 +101,6 @@ def problem(kind: Kind, detail: str, parts: Sequence[ProblemPart] = ()) -> tuple
         status=kind.status,
         code=kind.code,
         detail=detail,
-        errors=list(parts),
+        errors=[ProblemPart(pointer=pointer, detail=what) for pointer, what in places],
     )
     return kind.status, msgspec.json.encode(body)

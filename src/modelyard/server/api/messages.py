@@ -11,9 +11,6 @@ import msgspec
 from msgspec import inspect
 
 from modelyard.domain.errors import InvalidArgument
-from modelyard.wire.problems import ProblemPart
-
-from .errors import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +33,16 @@ def _decoder(kind: type[Any]) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(kind).decode
 
 
+@cache
+def _unpacker(kind: type[Any]) -> Callable[[bytes], Any]:
+    return msgspec.msgpack.Decoder(kind).decode
+
+
 def from_body(body: bytes, kind: type[T]) -> T:
     """Decode a JSON body.
 
     Raises:
-        Malformed: it is not JSON, or not of this form.
+        InvalidArgument: it is not JSON, or not of this form.
     """
     if not body:
         raise InvalidArgument(f"The body is empty; expected a JSON object with {_listed(kind)}.")
@@ -57,11 +59,30 @@ def from_body(body: bytes, kind: type[T]) -> T:
     return message
 
 
+def from_msgpack(body: bytes, kind: type[T]) -> T:
+    """Decode a MessagePack body.
+
+    Raises:
+        InvalidArgument: it is not MessagePack, or not of this form.
+    """
+    if not body:
+        raise InvalidArgument(f"The body is empty; expected a MessagePack map with {_listed(kind)}.")
+    try:
+        message: T = _unpacker(kind)(body)
+    except msgspec.ValidationError as error:
+        raise _malformed(str(error), kind) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"The body is not MessagePack: {error}.") from None
+    except RecursionError:
+        raise InvalidArgument("The body nests too deeply.") from None
+    return message
+
+
 def from_query(query: bytes, kind: type[T]) -> T:
     """Decode a query string: a list is a parameter that is repeated.
 
     Raises:
-        Malformed: a parameter is unknown, is given twice, or has a value that is not allowed.
+        InvalidArgument: a parameter is unknown, is given twice, or has a value that is not allowed.
     """
     values: dict[str, Any] = {}
     lists = _lists(kind)
@@ -74,12 +95,12 @@ def from_query(query: bytes, kind: type[T]) -> T:
             raise InvalidArgument(NUL_REFUSED)
         if value.lower() == "null" and name in _optional(kind):  # msgspec would take it for None
             detail = f"The query parameter {name!r} cannot be null; leave it out."
-            raise Malformed(detail, [ProblemPart(pointer=name, detail="Leave it out.")])
+            raise InvalidArgument(detail, [(name, "Leave it out.")])
         if name in lists:
             values.setdefault(name, []).append(value)
         elif name in values:
             detail = f"The query parameter {name[:100]!r} is given twice."
-            raise Malformed(detail, [ProblemPart(pointer=name, detail="Give it once.")])
+            raise InvalidArgument(detail, [(name, "Give it once.")])
         else:
             values[name] = value
     try:
@@ -111,7 +132,7 @@ def _bare(kind: inspect.Type) -> inspect.Type:
     return kind.type if isinstance(kind, inspect.Metadata) else kind
 
 
-def _malformed(text: str, kind: type[Any], *, query: bool = False) -> Malformed:
+def _malformed(text: str, kind: type[Any], *, query: bool = False) -> InvalidArgument:
     """From msgspec's words to ours."""
     found = _AT.search(text)
     steps = [name or index for name, index in _STEP.findall(found[2])] if found else []
@@ -125,7 +146,7 @@ def _malformed(text: str, kind: type[Any], *, query: bool = False) -> Malformed:
     place = ".".join(steps) if query else "/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
     where = "The query" if query else "The body"
     shown = f"{where} is not valid at {place[:200]!r}: " if steps else f"{where} is not valid: "
-    return Malformed(f"{shown}{what}.", [ProblemPart(pointer=place if steps else "", detail=f"{what}.")])
+    return InvalidArgument(f"{shown}{what}.", [(place if steps else "", f"{what}.")])
 
 
 def _fields_at(kind: inspect.Type, steps: list[str]) -> str:

@@ -34,6 +34,10 @@ async def one(call: Call, query: wire.SeriesQuery) -> bytes:
     return await call.scan(read)
 
 
+async def points(call: Call, body: wire.PointBatch) -> None:
+    await call.state.database.writer.bulk(metrics.batch(body.runs, body.keys, body.points))
+
+
 async def several(call: Call, body: wire.SeriesSearch) -> bytes:
     pairs = [(run, key) for run in dict.fromkeys(body.run_ids) for key in dict.fromkeys(body.keys)]
     if len(pairs) * body.points > MOST_POINTS:

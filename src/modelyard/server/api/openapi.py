@@ -13,7 +13,7 @@ from modelyard.domain import errors as domain
 from modelyard.wire.problems import Problem
 
 from . import errors
-from .edge import PREFIX
+from .edge import PACKED, PREFIX
 from .routes import ROUTES
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
         elif route.takes is not None:
             operation["requestBody"] = {
                 "required": True,
-                "content": {"application/json": {"schema": _ref(route.takes)}},
+                "content": {PACKED if route.packed else "application/json": {"schema": _ref(route.takes)}},
             }
-            kinds += [errors.NOT_JSON, errors.STATUS[domain.TooLarge], errors.STATUS[domain.Timeout]]
+            kinds += [errors.WRONG_MEDIA, errors.STATUS[domain.TooLarge], errors.STATUS[domain.Timeout]]
         operation["responses"] = {str(route.status) if route.gives else "204": _success(route)}
     for status in sorted({kind.status for kind in kinds}):
         titles = sorted({kind.title for kind in kinds if kind.status == status})

@@ -89,13 +89,13 @@ RUNS: Final = [
         "POST",
         "/runs",
         runs.create,
-        "Start a run.",
+        "Start a run; with an id of your own, it is safe to repeat.",
         "Runs",
         takes=run_wire.NewRun,
         gives=run_wire.Run,
         status=201,
         location="/runs/{run_id}",
-        errors=_TRASH,
+        errors=(NotFound, InvalidState, AlreadyExists),
     ),
     Route(
         "POST",
@@ -193,6 +193,16 @@ METRICS: Final = [
         "Metrics",
         takes=metric_wire.SeriesSearch,
         gives=metric_wire.SeriesList,
+    ),
+    Route(
+        "POST",
+        "/metrics/points",
+        metrics.points,
+        "Log many points of several runs, all or nothing.",
+        "Metrics",
+        takes=metric_wire.PointBatch,
+        errors=_TRASH,
+        packed=True,
     ),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -61,16 +62,32 @@ async def count(call: Call, body: wire.RunCount) -> wire.Counted:
 
 
 async def create(call: Call, body: wire.NewRun) -> wire.Run:
+    if (body.experiment_id is None) == (body.experiment_name is None):
+        raise InvalidArgument("Say either `experiment_id` or `experiment_name`.")
     new = plan(
-        body.experiment_id,
+        body.experiment_id or 0,
         name=body.name,
         start_ms=now_ms() if body.start_ms is None else body.start_ms,
         user_id=body.user,
         created_by=call.principal.name,
         tags=checked(body.tags, "tags", validation.LONGEST_TAG),
-        uuid=uuid4().hex,
+        uuid=body.run_id or uuid4().hex,
     )
-    run: Run = await call.state.database.writer.bulk(new)
+    run: Run
+    if body.run_id is None and body.experiment_name is None:
+        run = await call.state.database.writer.bulk(new)
+        return wire.run(run, EVERYTHING)
+
+    def start(tx: Transaction) -> Run:
+        wanted = new
+        if body.experiment_name is not None:
+            home = experiments.named(tx, call.principal, body.experiment_name, call.state.run_root)
+            wanted = replace(new, experiment_id=home)
+        if body.start_ms is None:
+            return runs.ensure(tx, wanted, any_start=True)
+        return runs.ensure(tx, wanted)
+
+    run = await call.write(start)
     return wire.run(run, EVERYTHING)
 
 
