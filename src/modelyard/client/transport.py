@@ -219,7 +219,7 @@ class Transport:
                 if self._local and unsent:
                     self._url = ""  # its process has gone; the next attempt finds or starts another
                 if not more or not (again or unsent):
-                    raise Unavailable(self._unreachable(error)) from error
+                    raise Unavailable(self._unreachable(error)) from None  # the reason is in the text
                 _pause(attempt)
                 continue
             self.away = False
