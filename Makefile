@@ -8,6 +8,8 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# three on two cores: much of a test is waiting for another process
+PYTEST_WORKERS ?= 3
 BENCH_ARGS ?=
 
 .PHONY: help
@@ -23,7 +25,7 @@ test: lint pytest  ## what CI runs: lint, types, import contracts, then all quic
 
 .PHONY: pytest
 pytest: $(VENV)/.dev-installed  ## the tests alone; PYTEST_ARGS="-k search" narrows them
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev-installed types  ## ruff, mypy, import contracts

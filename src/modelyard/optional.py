@@ -22,7 +22,6 @@ EXTRAS: Final = {
     "optuna": "optuna",
     "psutil": "system",
     "psycopg": "postgres",
-    "pytorch_lightning": "lightning",
     "safetensors": "torch",
     "sklearn": "sklearn",
     "skops": "sklearn",
