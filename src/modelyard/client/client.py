@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from .artifacts import Artifacts
+from .environments import Environments
 from .experiments import Experiments
-from .runs import Runs
 from .uris import shown
 
 
-class Client(
-    Experiments,
-    Runs,
-):
+class Client(Experiments, Artifacts, Environments):
     """Everything that a tracking server and a model registry can do, with MLflow's names and arguments.
 
     It works with Modelyard servers and with stock MLflow servers from 2.9 on. Searches answer everything, fetched as it

@@ -11,7 +11,7 @@ from .pages import Page, Results, search
 from .transport import MLFLOW, Transport, transport_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
 FLUSH_S: Final = 30.0
 """How long a call waits at most until what this process has logged before is delivered."""
@@ -103,6 +103,6 @@ def searched(
     return search(fetch, identity=identity, max_results=max_results, page_token=page_token, page=page, most=most)
 
 
-def pairs(texts: dict[str, Any] | None) -> list[dict[str, str]]:
+def pairs(texts: Mapping[str, Any] | None) -> list[dict[str, str]]:
     """Tags or params as the protocol lists them."""
     return [{"key": str(key), "value": str(value)} for key, value in (texts or {}).items()]

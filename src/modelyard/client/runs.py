@@ -63,7 +63,7 @@ class Runs(Connection):
         message: dict[str, Any] = {
             "experiment_id": str(experiment_id),
             "start_time": start_time if start_time is not None else now(),
-            "tags": pairs(dict(tags or {})),
+            "tags": pairs(tags),
         }
         user = (tags or {}).get("mlflow.user")
         message["user_id"] = str(user) if user else ""

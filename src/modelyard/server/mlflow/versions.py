@@ -52,6 +52,8 @@ def message(version: ModelVersion) -> dict[str, Any]:
     value["run_link"] = version.run_link or ""
     if version.aliases:
         value["aliases"] = version.aliases
+    if version.label:
+        value["label"] = version.label  # not MLflow's: its clients ignore what they do not know, ours shows it
     return value
 
 
