@@ -1,0 +1,543 @@
+"""Recorders: what the fluent API writes to. Everything goes to a journal on disk at once, and to the server later.
+
+A recorder belongs to one process and one tracking URI. Nothing that logs here raises or waits; what the server refuses
+is reported once on the logger `modelyard`, or raised by `wait`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from modelyard.domain.errors import ModelyardError, Unavailable
+
+from . import exits, reports, uris
+from .journal.journal import DROPPED_POINTS, DROPPED_RECORDS, POINTS_DONE, RECORDS_DONE, Journal, plain
+from .journal.ledger import KnownRun
+from .journal.points import PointWriter, Series
+from .journal.records import RecordWriter
+from .journal.streams import Full
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .journal.segments import Segment
+    from .sender import Sender
+
+SMALL: Final = 16 * 2**20
+"""Largest artifact, in bytes, that is copied into the journal rather than sent at once."""
+
+KEPT: Final = 4096
+"""Runs that a recorder remembers by id."""
+
+AWAY_S: Final = 2.0
+"""What the end of the process waits for a server that is known to be away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a flush left behind; false when it left nothing.
+
+    Attributes:
+        points: how many points of metrics are not delivered.
+        records: how many other records.
+        path: of the journal.
+    """
+
+    points: int
+    records: int
+    path: str
+
+    def __bool__(self) -> bool:
+        return bool(self.points or self.records)
+
+
+NOTHING: Final = Remaining(0, 0, "")
+
+
+class RunRecorder:
+    """Logs to one run; see the module. Each method but `log_metric` and `wait` returns a ticket for `wait`.
+
+    Attributes:
+        recorder: that it belongs to.
+        experiment_id: empty while unknown.
+    """
+
+    def __init__(self, recorder: Recorder, run: str) -> None:
+        self.recorder = recorder
+        self._run = run
+        self._pid = os.getpid()
+        self._series = Series(run)
+        self._append = recorder._writer.append  # noqa: SLF001 - one of a pair
+        self._refused = recorder.refused()
+
+    def __repr__(self) -> str:
+        return f"RunRecorder({self.run_id!r}, {uris.shown(self.recorder.uri)!r})"
+
+    @property
+    def run_id(self) -> str:
+        """The server's id once it is known, the provisional one before."""
+        return self.recorder.known(self._run).server or self._run
+
+    @property
+    def experiment_id(self) -> str:
+        """The run's experiment; empty while unknown."""
+        return self.recorder.known(self._run).experiment
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the run exists on the server."""
+        return bool(self.recorder.known(self._run).server)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process was forked from the one that began to log to the run: then it never ends it."""
+        return self._pid != os.getpid()
+
+    # -------------------------------------------------------------------------------- logging
+
+    def log_metric(self, key: str, value: float, step: int, timestamp_ms: int) -> None:
+        """Log one point. Never raises, never waits.
+
+        Args:
+            key: of the metric.
+            value: a number; NaN and infinities too.
+            step: any 64-bit integer.
+            timestamp_ms: ms since the epoch.
+        """
+        try:
+            self._append(self._series, key, value, timestamp_ms, step)
+        except Exception as error:  # noqa: BLE001 - logging never hurts the job
+            self.recorder.lost_point(self._run, key, error)
+
+    def log_params(self, params: Mapping[str, str]) -> int:
+        """Log params; one that has another value already is refused."""
+        return self._write("params", params=dict(params))
+
+    def set_tags(self, tags: Mapping[str, str]) -> int:
+        """Set tags; the last value counts."""
+        return self._write("tags", tags=dict(tags))
+
+    def delete_tag(self, key: str) -> int:
+        """Remove a tag."""
+        return self._write("untag", key=key)
+
+    def log_inputs(self, datasets: list[dict[str, Any]]) -> int:
+        """Log datasets that the run reads, as MLflow's DatasetInput messages."""
+        return self._write("inputs", datasets=datasets)
+
+    def log_outputs(self, models: list[dict[str, Any]]) -> int:
+        """Log models that the run made: `{"model_id": ..., "step": ...}` each."""
+        return self._write("outputs", models=models)
+
+    def log_artifact(self, path: str, source: Path | bytes) -> int:
+        """Log a file. A small one is copied to the journal; a large one is sent at once, by the calling thread.
+
+        Args:
+            path: where it goes, below the run's artifacts, with its name.
+            source: the file, or its content. It may change as soon as this returns.
+
+        Raises:
+            ModelyardError: the server refuses a large one.
+            OSError: the source cannot be read, or the copy of a large one finds no room.
+        """
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if size > SMALL and self.recorder.send_now(self._run, path, source):
+            return self.recorder.position()
+        name = uuid4().hex
+        try:
+            self.recorder.keep_file(name, source)
+        except OSError as error:
+            if not isinstance(source, bytes) and not os.access(source, os.R_OK):
+                raise
+            if self.recorder.send_now(self._run, path, source):
+                return self.recorder.position()
+            reports.once(("artifact", path), "Artifact %s is lost: no room for a copy (%s).", path, error.strerror)
+            return self.recorder.position()
+        return self._write("artifact", path=path, file=name, size=size)
+
+    def update(self, *, status: str | None = None, end_time_ms: int | None = None, run_name: str | None = None) -> int:
+        """Change the run's status, end or name; an inherited run is not ended."""
+        if self.inherited and status not in (None, "RUNNING", "SCHEDULED"):
+            status = end_time_ms = None
+        if status is None and end_time_ms is None and run_name is None:
+            return self.recorder.position()
+        if status is not None:
+            self.recorder.note_status(self._run, status)
+        return self._write("update", status=status, end_ms=end_time_ms, name=run_name)
+
+    def wait(self, ticket: int | None = None, timeout_s: float = 30.0) -> None:
+        """Wait until something is delivered.
+
+        Args:
+            ticket: of what; None: of everything logged so far.
+            timeout_s: the longest wait.
+
+        Raises:
+            ModelyardError: the server refused it.
+            Unavailable: it is not delivered within the time; it stays in the journal.
+        """
+        self.recorder.wait(self._run, ticket, timeout_s, self._refused)
+        if ticket is None:
+            self._refused = self.recorder.refused()
+
+    def _write(self, kind: str, **content: Any) -> int:
+        return self.recorder.write(kind, self._run, content)
+
+
+class Recorder:
+    """One process's way to one tracking server. Threads may share it; a forked child makes a journal of its own.
+
+    Args:
+        uri: the tracking URI as `uris.normal` spells it.
+
+    Attributes:
+        uri: it.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._writer = PointWriter(self._next_points)
+        self._records = RecordWriter(self._next_records)
+        self._parent = ""
+        self._inherited: dict[str, tuple[str, str]] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: in a forked child, the journal and its sender are the parent's."""
+        journal: Journal | None = getattr(self, "_journal", None)
+        if journal is not None:
+            journal.abandon()
+            self._parent = journal.folder.name if journal.folder is not None else ""
+            self._remember(journal)
+        self._lock = threading.RLock()
+        self._journal: Journal | None = None
+        self._sender: Sender | None = None
+        self._runs: dict[str, RunRecorder] = {}
+        self._closed = False
+        self._writer.forget()
+        self._records.forget()
+
+    # -------------------------------------------------------------------------------- runs
+
+    def start_run(
+        self,
+        *,
+        experiment_id: str | None,
+        experiment_name: str | None,
+        run_name: str,
+        start_time_ms: int,
+        tags: dict[str, str],
+        user_id: str = "",
+        wait_s: float = 5.0,
+    ) -> RunRecorder:
+        """Begin a run.
+
+        Args:
+            experiment_id: where it belongs; or
+            experiment_name: the same by name; the experiment is made if there is none.
+            run_name: its name.
+            start_time_ms: ms since the epoch.
+            tags: its first tags.
+            user_id: whose it is.
+            wait_s: how long to wait for the server, unless that is known to be away.
+
+        Raises:
+            ModelyardError: the server refuses it. A server that is away does not raise.
+        """
+        run = uuid4().hex
+        content = {
+            "experiment_id": experiment_id, "experiment_name": experiment_name, "name": run_name,
+            "start_ms": start_time_ms, "tags": tags, "user": user_id,
+        }  # fmt: skip
+        self.journal().ledger.note(run, begun=True, experiment=experiment_id or "")
+        return self._begun(run, self.write("start", run, content), wait_s)
+
+    def resume_run(self, run_id: str, wait_s: float = 5.0) -> RunRecorder:
+        """Go on with a run, which is set to RUNNING again.
+
+        Raises:
+            NotFound: there is none with this id. A server that is away does not raise.
+        """
+        self.journal().ledger.note(run_id, begun=True, status="RUNNING")
+        return self._begun(run_id, self.write("resume", run_id, {}), wait_s)
+
+    def _begun(self, run: str, ticket: int, wait_s: float) -> RunRecorder:
+        recorder = self.attach(run)
+        sender = self._sender
+        if sender is not None and not sender.away and wait_s > 0:
+            sender.until(lambda: self._reached(ticket), wait_s)
+        if error := self._refusal(run, ticket):
+            self.note_status(run, "FAILED")
+            self._runs.pop(run, None)
+            raise error
+        return recorder
+
+    def attach(self, run_id: str) -> RunRecorder:
+        """Log to a run that exists, or that this process began."""
+        recorder = self._runs.get(run_id)
+        if recorder is None:
+            while len(self._runs) >= KEPT:
+                self._runs.pop(next(iter(self._runs)), None)
+            recorder = self._runs[run_id] = RunRecorder(self, run_id)
+        return recorder
+
+    # -------------------------------------------------------------------------------- delivery
+
+    def flush(self, timeout_s: float | None = None) -> Remaining:
+        """Deliver what was logged so far.
+
+        Args:
+            timeout_s: the longest wait; None: 30 s. A server that is away is asked once.
+        """
+        journal, sender = self._journal, self._sender
+        if journal is None or sender is None or not journal.pending():
+            return NOTHING
+        points, records = journal.points.end, journal.records.end
+        sender.until(
+            lambda: int(journal.state[POINTS_DONE]) >= points and int(journal.state[RECORDS_DONE]) >= records,
+            30.0 if timeout_s is None else timeout_s,
+        )
+        return self._remaining()
+
+    def pending(self) -> bool:
+        """Whether anything is not delivered."""
+        return self._journal is not None and self._journal.pending()
+
+    def close(self, timeout_s: float) -> Remaining:
+        """Deliver what is there and end; what remains stays on disk.
+
+        Args:
+            timeout_s: the longest wait; a server that is known to be away gets 2 s at most.
+        """
+        journal, sender = self._journal, self._sender
+        if journal is None or sender is None:
+            return NOTHING
+        end = time.monotonic() + timeout_s
+        while journal.pending() and (left := end - time.monotonic()) > 0:
+            if not sender.away:
+                sender.until(lambda: not journal.pending(), left)
+            elif sender.until(lambda: not journal.pending() or not sender.away, min(left, AWAY_S), patient=True):
+                continue
+            else:
+                break
+        if not journal.pending() and sender.answered:
+            # children that died with something left
+            sender.adopt_soon()
+            left = max(0.0, end - time.monotonic())
+            sender.until(lambda: not sender.adopting() or bool(sender.away), min(left, 5.0))
+        remaining = self._remaining()
+        with self._lock:
+            sender.close()
+            if not remaining:
+                journal.remove()
+            else:
+                journal.close()
+            self._writer.forget()
+            self._records.forget()
+            self._remember(journal)
+            self._journal = self._sender = None
+        return remaining
+
+    def _remaining(self) -> Remaining:
+        journal = self._journal
+        if journal is None or not journal.pending():
+            return NOTHING
+        return Remaining(journal.points_left, journal.records_waiting(), str(journal.folder or ""))
+
+    def wait(self, run: str, ticket: int | None, timeout_s: float, since: int) -> None:
+        """See `RunRecorder.wait`; `since` is how many refusals are old."""
+        journal, sender = self._journal, self._sender
+        if journal is None or sender is None:
+            return
+        if ticket is None:
+            points, records = journal.points.end, journal.records.end
+            done = sender.until(
+                lambda: int(journal.state[POINTS_DONE]) >= points and int(journal.state[RECORDS_DONE]) >= records,
+                timeout_s,
+            )
+            new = self.refused() - since
+            refusals = list(sender.deliverer.refusals)[-new:] if new > 0 else []
+            error = next((each.error for each in refusals if each.run == run), None)
+        else:
+            done = sender.until(lambda: self._reached(ticket), timeout_s)
+            error = self._refusal(run, ticket)
+        if error is not None:
+            raise error
+        if not done:
+            reason = sender.away or f"{uris.shown(self.uri)} did not answer within {timeout_s:g} s."
+            raise Unavailable(f"{reason} It is kept in {journal.folder or 'memory'} and delivered later.")
+
+    def _reached(self, ticket: int) -> bool:
+        journal = self._journal
+        return journal is None or int(journal.state[RECORDS_DONE]) >= ticket
+
+    def _refusal(self, run: str, ticket: int) -> ModelyardError | None:
+        sender = self._sender
+        if sender is None:
+            return None
+        found = [each.error for each in sender.deliverer.refusals if each.run == run and each.ticket == ticket]
+        return found[0] if found else None
+
+    def refused(self) -> int:
+        """How many things the server refused so far."""
+        return self._sender.deliverer.refused if self._sender is not None else 0
+
+    # -------------------------------------------------------------------------------- what the run recorders need
+
+    def journal(self) -> Journal:
+        """The journal, made if there is none, with its sender."""
+        with self._lock:
+            if self._journal is None:
+                from .sender import Sender
+                from .transport import Transport
+
+                shown = uris.shown(self.uri)
+                journal = Journal.create(plain(self.uri), sys.argv[0] if sys.argv else "")
+                for run, (server, experiment) in self._inherited.items():
+                    journal.ledger.note(run, server=server, experiment=experiment, parent=self._parent)
+                self._sender = Sender(journal, Transport(self.uri, retries=0), shown)
+                self._journal = journal
+                if journal.folder is None:
+                    reports.once(
+                        ("memory", self.uri), "No directory takes a journal: what is logged is only in memory until %s "
+                        "has it. Set MODELYARD_SPOOL to a directory that can be written to.", shown,
+                    )  # fmt: skip
+                exits.watch(self)
+                self._sender.start()
+            return self._journal
+
+    def known(self, run: str) -> KnownRun:
+        """What is known of a run."""
+        journal = self._journal
+        if journal is not None:
+            return journal.ledger.get(run)
+        server, experiment = self._inherited.get(run, (run, ""))
+        return KnownRun(run, server=server, experiment=experiment)
+
+    def note_status(self, run: str, status: str) -> None:
+        """Write down what a run was last said to be."""
+        ledger = self.journal().ledger
+        if run in ledger.runs:
+            ledger.note(run, status=status)
+
+    def open_runs(self) -> list[RunRecorder]:
+        """The runs that this process began and has not ended."""
+        return [self.attach(known.id) for known in self._journal.ledger.open()] if self._journal is not None else []
+
+    def write(self, kind: str, run: str, content: dict[str, Any]) -> int:
+        """Append a record; its ticket. One that finds no room is lost, and counted."""
+        journal = self.journal()
+        try:
+            ticket = self._records.append({"kind": kind, "run": run, **content}, journal.points.end)
+        except (Full, OSError, TypeError, ValueError) as error:
+            journal.state[DROPPED_RECORDS] += 1
+            reports.once(("lost", kind), "Run %s: a record (%s) is lost: %s.", run, kind, error)
+            return journal.records.end
+        if self._sender is not None:
+            self._sender.wake()
+        return ticket
+
+    def position(self) -> int:
+        """The ticket of what was written last."""
+        return self.journal().records.end
+
+    def lost_point(self, run: str, key: str, error: Exception) -> None:
+        """Say why a point was not logged: once for each run and key, or once for a journal that is full."""
+        if isinstance(error, Full | OSError):
+            journal = self.journal()
+            journal.state[DROPPED_POINTS] += 1
+            reports.once(("full", self.uri), "Metrics are being dropped: %s. Everything else is still kept.", error)
+        else:
+            reports.once(("point", run, key), "Run %s: metric %r was not logged: %s", run, key, error)
+
+    def keep_file(self, name: str, source: Path | bytes) -> None:
+        """Copy an artifact into the journal.
+
+        Raises:
+            OSError: it cannot be read, or there is no room.
+        """
+        journal = self.journal()
+        place = journal.file(name)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            if isinstance(source, bytes):
+                place.write_bytes(source)
+            else:
+                shutil.copyfile(source, place)
+        except OSError:
+            place.unlink(missing_ok=True)
+            raise
+
+    def send_now(self, run: str, path: str, source: Path | bytes) -> bool:
+        """Send an artifact at once, by the calling thread.
+
+        Returns:
+            Whether it is there; not if the server is away.
+
+        Raises:
+            ModelyardError: the server refuses it.
+        """
+        from .exchange import Refused, Unreachable, calling
+        from .transfers import upload_file
+
+        sender = self._sender
+        if sender is None or sender.away:
+            return False
+        try:
+            folder = sender.deliverer.runs.folder(run)
+            with calling():
+                upload_file(folder, path, source)
+        except Unreachable:
+            return False
+        except Refused as refused:
+            raise refused.error from refused
+        return True
+
+    def _remember(self, journal: Journal) -> None:
+        """Keep what the server calls the runs of a journal that this process has no more."""
+        self._inherited.update({each.id: (each.server, each.experiment) for each in journal.ledger.runs.values()})
+
+    def _next_points(self) -> Segment:
+        return self.journal().points.next_segment()
+
+    def _next_records(self, need: int) -> Segment:
+        return self.journal().records.next_segment(need)
+
+
+# ------------------------------------------------------------------------------------ of this process
+
+_recorders: dict[str, Recorder] = globals().get("_recorders", {})  # a reload of this module keeps them
+_lock = threading.Lock()
+
+
+def recorder_for(uri: str) -> Recorder:
+    """This process's recorder for a tracking URI, as `uris.normal` spells it."""
+    found = _recorders.get(uri)
+    if found is None:
+        with _lock:
+            found = _recorders.setdefault(uri, Recorder(uri))
+    return found
+
+
+def flush_all(timeout_s: float | None = None) -> list[Remaining]:
+    """Deliver what every recorder of this process has logged so far; what each of them left behind."""
+    return [remaining for each in list(_recorders.values()) if (remaining := each.flush(timeout_s))]
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603 - there is one per process
+    _lock = threading.Lock()
+    for each in list(_recorders.values()):
+        each.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
