@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import ModelyardError, NotFound
@@ -178,7 +179,7 @@ class Deliverer:
             tags: dict[str, str] = {}
             for each in group:
                 params.update(each.content.get("params", {}))
-                tags.update(each.content.get("tags", {}))
+                tags.update(self.runs.translated(each.content.get("tags", {})))
             self._log_batch(record, params, tags)
         else:
             self.runs.deliver(record.kind, record.run, record.content)
@@ -190,9 +191,7 @@ class Deliverer:
             some = [[{"key": key, "value": value} for key, value in kind[at : at + MOST_MERGED]] for kind in wanted]
             message = {"run_id": run, "params": some[0], "tags": some[1]}
             try:
-                self.runs.found(
-                    record.run, lambda message=message: mlflow(self.transport, "POST", "runs/log-batch", message)
-                )  # type: ignore[misc]
+                self.runs.found(record.run, partial(mlflow, self.transport, "POST", "runs/log-batch", message))
             except Refused as refused:
                 if isinstance(refused.error, NotFound) or len(params) + len(tags) == 1 or self.runs.is_gone(refused):
                     raise

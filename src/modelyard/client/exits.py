@@ -12,18 +12,44 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from modelyard import settings
-
-if TYPE_CHECKING:
-    from .recorder import Recorder, Remaining
 
 SIGTERM_S: Final = 5.0
 """What a process that is told to end takes for delivery."""
 
-_watched: list[Recorder] = []
+
+class Left(Protocol):
+    """What could not be delivered; false when there is nothing."""
+
+    @property
+    def points(self) -> int:
+        """How many points of metrics."""
+
+    @property
+    def records(self) -> int:
+        """How many other records."""
+
+    @property
+    def path(self) -> str:
+        """Where it is kept; empty: nowhere."""
+
+    def __bool__(self) -> bool: ...
+
+
+class Watched(Protocol):
+    """What is brought to an end with the process: a recorder."""
+
+    def open_runs(self) -> Sequence[Any]:
+        """The runs that this process began and has not ended."""
+
+    def close(self, timeout_s: float) -> Left:
+        """Deliver what is there, within a time."""
+
+
+_watched: list[Watched] = []
 _before: list[Callable[[str], None]] = []
 _installed = {"pid": 0, "finalizer": 0}
 
@@ -38,7 +64,7 @@ def before_flush(ends: Callable[[str], None]) -> None:
         _before.append(ends)
 
 
-def watch(recorder: Recorder) -> None:
+def watch(recorder: Watched) -> None:
     """See to it that a recorder is flushed when the process ends."""
     if recorder not in _watched:
         _watched.append(recorder)
@@ -79,7 +105,7 @@ def end(status: str, timeout_s: float) -> None:
             ends(status)
         except Exception as error:  # noqa: BLE001 - the process is about to end anyway
             _say(f"modelyard: {type(error).__name__} at the end of the process: {error}")
-    left: list[Remaining] = []
+    left: list[Left] = []
     for recorder in _watched:
         try:
             for run in recorder.open_runs():
@@ -95,7 +121,7 @@ def end(status: str, timeout_s: float) -> None:
         _say(told(left))
 
 
-def told(left: list[Remaining]) -> str:
+def told(left: list[Left]) -> str:
     """What remains, in one line."""
     points, records = sum(each.points for each in left), sum(each.records for each in left)
     what = " and ".join(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .journal.journal import Journal
     from .transport import Transport
 
+PARENT_TAG: Final = "mlflow.parentRunId"
 RUN_TAG: Final = "modelyard.run_id"
 """On a stock MLflow server, which makes its own ids: the id that the client made."""
 
@@ -78,6 +79,11 @@ class RunDelivery:
             self._ledger.note(run, server=run)
             return run
         return self._look_up(known)
+
+    def translated(self, tags: dict[str, str]) -> dict[str, str]:
+        """Tags, of which one may name a run by an id that only this journal knows."""
+        known = self._ledger.runs.get(tags.get(PARENT_TAG, ""))
+        return {**tags, PARENT_TAG: known.server} if known is not None and known.server else tags
 
     def found(self, run: str, call: Callable[[], T]) -> T:
         """Call something about a run; that the server does not know the run may be because we know it by another id.
@@ -195,7 +201,7 @@ class RunDelivery:
             if server:
                 return server, where
         self._tried.add(run)
-        tags = {**content["tags"], RUN_TAG: run}
+        tags = {**self.translated(content["tags"]), RUN_TAG: run}
         message = {
             "experiment_id": experiment, "start_time": content["start_ms"], "user_id": content.get("user", ""),
             "run_name": content.get("name", ""), "tags": [{"key": key, "value": tags[key]} for key in tags],

@@ -115,6 +115,22 @@ class Journal:
         journal.damaged = [*journal.points.load(), *journal.records.load()]
         return journal
 
+    @classmethod
+    def glance(cls, folder: Path) -> tuple[int, int]:
+        """How many points and records a journal holds that another process is working on; about."""
+        journal = cls.__new__(cls)
+        budget = Budget(0)
+        journal.points = Stream(folder, POINTS, "points", POINT_SEGMENT, budget)
+        journal.records = Stream(folder, RECORDS, "records", RECORD_SEGMENT, budget)
+        try:
+            page = (folder / "state").read_bytes()
+        except OSError:
+            return 0, 0
+        journal.state = memoryview(page.ljust(_STATE_SIZE, b"\0")).cast("Q")
+        journal.points.load()
+        journal.records.load()
+        return journal.points_left, journal.records_waiting()
+
     # -------------------------------------------------------------------------------- what is left
 
     @property
