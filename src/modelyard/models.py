@@ -1,1 +1,0 @@
-"""MLflow's `mlflow.models`: models: signatures and manifests."""

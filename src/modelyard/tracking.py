@@ -1,1 +1,0 @@
-"""MLflow's `mlflow.tracking`: the explicit client."""
