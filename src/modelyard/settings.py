@@ -58,6 +58,7 @@ class Settings:
     max_artifact_bytes: int = _setting(0, "Largest artifact accepted through the proxy, in bytes; 0 for no limit.")
     body_timeout_s: float = _setting(30.0, "Seconds without a byte after which a sending client is given up.")
     stop_timeout_s: float = _setting(30.0, "Seconds that requests in flight get to finish at a stop.")
+    idle_exit_s: float = _setting(0.0, "Stop after so many seconds without a connection or a request; 0: never.")
 
     @property
     def database_url(self) -> str:
@@ -123,6 +124,7 @@ _RANGES = {
     "max_artifact_bytes": (0, float("inf")),
     "body_timeout_s": (0.1, float("inf")),
     "stop_timeout_s": (0, float("inf")),
+    "idle_exit_s": (0, float("inf")),
 }
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 

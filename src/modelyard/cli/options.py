@@ -37,7 +37,7 @@ def settings_from(values: dict[str, Any]) -> Settings:
 
 def _option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     entry = next(entry for entry in fields(Settings) if entry.name == name)
-    flag = "--" + name.replace("_", "-")
+    flag = "--" + name.removesuffix("_s").replace("_", "-")
     kind = str(entry.type)
     default = ("on" if entry.default else "off") if kind == "bool" else str(entry.default)
     shown = f" [{default}]" if default else ""

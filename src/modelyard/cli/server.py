@@ -23,6 +23,7 @@ from .options import setting_options, settings_from
     "full_sync",
     "allow_remote",
     "cors_origins",
+    "idle_exit_s",
     "log_format",
     "log_level",
 )

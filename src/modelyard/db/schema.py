@@ -51,7 +51,7 @@ def revision(tx: Transaction) -> str | None:
     """The revision that the database says it has; None if it has no schema of ours.
 
     Raises:
-        InvalidState: it has our tables but no revision.
+        InvalidState: it is MLflow's, or has our tables but no revision.
     """
     if tx.dialect == "sqlite":
         names = {row[0] for row in tx.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -60,6 +60,10 @@ def revision(tx: Transaction) -> str | None:
     if REVISION_TABLE in names:
         rows = tx.sql(f"SELECT version_num FROM {REVISION_TABLE}")  # noqa: S608 - a constant
         return str(rows[0][0]) if rows else None
+    if {"experiments", "runs", "alembic_version"} <= names:
+        raise InvalidState(
+            "The database is one that MLflow keeps its runs in, which is laid out otherwise. Give another one."
+        )
     if names & set(metadata.tables):
         raise InvalidState(
             "The database has tables of the same names as Modelyard's, but was not made by a release of it. "

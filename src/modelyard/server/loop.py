@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Final
+from typing import Protocol as Interface
 
 import uvicorn
 import uvloop
@@ -20,8 +21,10 @@ from .protocol import Protocol
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
+
+    from uvicorn.server import ServerState
 
     from modelyard.settings import Settings
 
@@ -36,21 +39,69 @@ _TICKS_PER_S: Final = 10  # uvicorn's
 _SWEEP_TICKS: Final = 20
 
 
+class Tell(Interface):
+    """Tells others whether requests are taken."""
+
+    def __call__(self, *, ready: bool) -> None:
+        """They are, or not any more."""
+        ...
+
+
+class Idle:
+    """When a server that nobody needs may stop.
+
+    Args:
+        after_s: without a connection and without a request.
+        tell: what others are told.
+    """
+
+    def __init__(self, after_s: float, tell: Tell) -> None:
+        self._after_s = after_s
+        self._tell = tell
+        self._requests = -1
+        self._since = time.monotonic()
+        self._hidden = False
+
+    def over(self, state: ServerState) -> bool:
+        """Whether to stop now; asked once a second.
+
+        First it is no longer to be found, then it stops: who found it before has a second to come.
+        """
+        now = time.monotonic()
+        if state.connections or state.tasks or state.total_requests != self._requests:
+            self._requests, self._since = state.total_requests, now
+            if self._hidden:
+                self._hidden = False
+                self._tell(ready=True)
+        elif now - self._since > self._after_s:
+            if self._hidden:
+                return True
+            self._hidden = True
+            self._tell(ready=False)
+        return False
+
+
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by a signal as by a wish, and by the second one at once."""
 
-    def __init__(self, config: uvicorn.Config, app: App, settings: Settings, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, settings: Settings, tell: Tell) -> None:
         super().__init__(config)
+        self._idle = Idle(settings.idle_exit_s, tell) if settings.idle_exit_s else None
         self.stop_signals = [signal.SIGTERM, signal.SIGINT]
         self._app = app
         self._patience_s = settings.body_timeout_s
-        self._ready = ready
+        self._tell = tell
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
         await super().startup(sockets=sockets)
         if self.started:
-            self._ready()
+            self._tell(ready=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, answer those in flight."""
+        self._tell(ready=False)
+        await super().shutdown(sockets=sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
@@ -59,6 +110,8 @@ class Server(uvicorn.Server):
                 self._app.tick()
             except Exception:  # what is not counted this second does not end the server
                 log.exception("The tick failed; the next one comes in a second")
+            if self._idle is not None and self._idle.over(self.server_state):
+                self.should_exit = True
         if counter % _SWEEP_TICKS == 0:
             now = time.monotonic()
             for connection in tuple(self.server_state.connections):
@@ -84,14 +137,14 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(app: App, settings: Settings, listener: socket.socket, ready: Callable[[], None], parent: int = -1) -> None:
+def run(app: App, settings: Settings, listener: socket.socket, tell: Tell, parent: int = -1) -> None:
     """Serve on this socket until a signal, then let what is in flight finish.
 
     Args:
         app: the application; its lifespan closes the database.
         settings: for the limits.
         listener: a listening socket; closed at the stop.
-        ready: called once requests are answered.
+        tell: called once requests are answered, and before they are not any more.
         parent: descriptor of a pipe whose end means that the parent process has gone; -1 for none.
     """
     reuse_buffers()
@@ -109,7 +162,7 @@ def run(app: App, settings: Settings, listener: socket.socket, ready: Callable[[
         timeout_graceful_shutdown=max(1, round(settings.stop_timeout_s)),
         backlog=BACKLOG,
     )
-    server = Server(config, app, settings, ready)
+    server = Server(config, app, settings, tell)
 
     async def main() -> None:
         if parent >= 0:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
 
     from .app import App
+    from .claim import Claim
     from .metrics import Metrics
 
 _RETRIED = " It is retried."  # true of a server that runs, not of one that begins
@@ -45,31 +46,41 @@ def serve(settings: Settings) -> int:
         url = url_of(settings.host, listener)
         make_directories(settings)
         if settings.database_url.startswith("sqlite:///"):
-            from modelyard.db.lock import ServerLock  # noqa: PLC0415
+            from .claim import Claim  # noqa: PLC0415
 
-            held.enter_context(ServerLock(sqlite_path(settings.database_url), url))
-        if settings.workers > 1:
+            claim = held.enter_context(Claim(sqlite_path(settings.database_url), url, settings))
+            run_here(settings, listener, url, claim)
+        elif settings.workers > 1:
             from . import workers  # noqa: PLC0415
 
             return workers.supervise(settings, listener, open_app, lambda: announce(url))
-        run_here(settings, listener, url)
+        else:
+            run_here(settings, listener, url)
     return 0
 
 
-def run_here(settings: Settings, listener: socket.socket, url: str) -> None:
-    """Serve in this process."""
+def run_here(settings: Settings, listener: socket.socket, url: str, claim: Claim | None = None) -> None:
+    """Serve in this process; the claim's lock says when requests are taken."""
     from . import loop  # noqa: PLC0415
 
-    loop.run(open_app(settings), settings, listener, ready=lambda: announce(url))
+    def tell(*, ready: bool) -> None:
+        if claim is not None:
+            claim.tell(ready=ready)
+        if ready:
+            announce(url)
+
+    loop.run(open_app(settings), settings, listener, tell)
 
 
 def check_workers(settings: Settings) -> None:
-    """Raise InvalidArgument for several workers on SQLite, whose one writer lives in one process."""
+    """Raise InvalidArgument for several workers on SQLite, whose one writer lives in one process, or that may stop."""
     if settings.workers > 1 and not settings.database.startswith(("postgresql://", "postgres://")):
         raise InvalidArgument(
             f"{settings.workers} workers need PostgreSQL: SQLite is written by one process. "
             "Give --database postgresql://..., or leave --workers at 1."
         )
+    if settings.workers > 1 and settings.idle_exit_s:
+        raise InvalidArgument("Several workers cannot stop when idle: leave --workers at 1, or --idle-exit at 0.")
 
 
 def sqlite_path(url: str) -> str:

@@ -136,14 +136,16 @@ class _Supervisor:
 
         self._metrics.become(number)
 
-        def ready() -> None:
+        def tell(*, ready: bool) -> None:
+            if not ready:
+                return
             with suppress(BrokenPipeError):  # started anew, nobody waits
                 os.write(telling, b"1")
             os.close(telling)
 
         try:
             app = self._open_app(self._settings, self._metrics)
-            loop.run(app, self._settings, self._listener, ready, parent=self._life)
+            loop.run(app, self._settings, self._listener, tell, parent=self._life)
         except ModelyardError as error:
             sys.stderr.write(f"Error: {masked(error.message)}\n")
             sys.stderr.flush()
