@@ -64,6 +64,11 @@ class Call:
         """The object that a method was called on."""
         return self.args[0]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the original's parameters, in order."""
+        return list(_parameters(self.original))
+
     def argument(self, name: str, default: Any = None) -> Any:
         """The argument `name` as the caller gave it, positional or not; else the function's default, else `default`."""
         if name in self.kwargs:
@@ -105,7 +110,7 @@ class _Patch:
     name: str
     observer: Observer
     guard: bool
-    within: tuple[str, ...]
+    within: tuple[str, ...] | None
     places: tuple[tuple[Any, str, Any], ...]  # owner, attribute, what its own namespace held before (or _ABSENT)
     installed: Any
 
@@ -128,7 +133,7 @@ def patch(
     observer: Observer,
     *,
     guard: bool = True,
-    within: tuple[str, ...] = (),
+    within: tuple[str, ...] | None = (),
     also: tuple[tuple[Any, str], ...] = (),
 ) -> bool:
     """Watch `owner.name` until `restore(library)`.
@@ -143,6 +148,7 @@ def patch(
         observer: See the module's text.
         guard: Nothing else is watched while the original runs. False for a call that only frames others (a study).
         within: Names of the library's own watched functions that this one is watched in too; in others it is not.
+            None: it is watched wherever it is called.
         also: Further places of the same object, e.g. a package that re-exports a function of its sub-module.
 
     Returns:
@@ -215,9 +221,7 @@ def observe(key: str, original: Callable[..., Any], args: tuple[Any, ...], kwarg
     """Call the original once, watched by the patch of that key; what a wrapper does."""
     one = _patches.get(key)
     enclosing = _enclosing.get()
-    if one is None or (
-        enclosing is not None and not (enclosing.library == one.library and enclosing.name in one.within)
-    ):
+    if one is None or not (enclosing is None or _inside(one, enclosing)):
         return original(*args, **kwargs)
     call = Call(one.library, one.name, original, args, kwargs, enclosing)
     observation = _begin(one, call)
@@ -234,6 +238,10 @@ def observe(key: str, original: Callable[..., Any], args: tuple[Any, ...], kwarg
             _enclosing.reset(outer)
     _finish(one, observation, result)
     return result
+
+
+def _inside(one: _Patch, enclosing: Call) -> bool:
+    return one.within is None or (enclosing.library == one.library and enclosing.name in one.within)
 
 
 def _begin(one: _Patch, call: Call) -> Observation | None:
