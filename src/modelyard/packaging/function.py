@@ -41,7 +41,7 @@ class LoadedFunction:
 
     def unwrap_python_model(self) -> Any:
         """The object itself: an instance of the user's class, or the library's own model."""
-        return self._raw
+        return getattr(self._raw, "python_model", self._raw)
 
     get_raw_model = unwrap_python_model
 

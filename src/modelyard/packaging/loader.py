@@ -71,11 +71,12 @@ class Function:
             if method is not None and getattr(method, "__qualname__", "") != f"PythonModel.{name}":
                 getattr(python_model, name)(context)
                 break
-        self._leading, self._takes_params = _shape(python_model.predict)
+        self._takes_context = _takes_context(python_model.predict)
+        self._takes_params = takes_params(python_model.predict)
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         """The model's answer."""
-        arguments = (self.context, data) if self._leading else (data,)
+        arguments = (self.context, data) if self._takes_context else (data,)
         if self._takes_params:
             return self.python_model.predict(*arguments, params=params)
         return self.python_model.predict(*arguments)
@@ -85,15 +86,18 @@ class Function:
         return self.python_model
 
 
-def _shape(predict: Any) -> tuple[bool, bool]:
-    """Whether `predict` takes the context first, and whether it takes params."""
-    parameters = list(inspect.signature(predict).parameters.values())
-    names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    takes_params = "params" in [each.name for each in parameters] or any(
-        each.kind is each.VAR_KEYWORD for each in parameters
-    )
-    positional = [name for name in names if name != "params"]
-    return bool(positional) and (positional[0] == "context" or len(positional) >= 2), takes_params
+def takes_params(predict: Any) -> bool:
+    """Whether a `predict` takes params."""
+    parameters = inspect.signature(predict).parameters.values()
+    return any(each.name == "params" or each.kind is each.VAR_KEYWORD for each in parameters)
+
+
+def _takes_context(predict: Any) -> bool:
+    """Whether a `predict` has MLflow's first shape, which takes the context before the data."""
+    parameters = inspect.signature(predict).parameters.values()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [each.name for each in parameters if each.kind in positional and each.name != "params"]
+    return names[:1] == ["context"] or len(names) >= 2
 
 
 class Estimator:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, NotFound
-from modelyard.packaging import code, digest, environment, example, loader_file, profile
+from modelyard.packaging import code, digest, environment, example, profile
 from modelyard.packaging import golden as golden_tests
 from modelyard.packaging.flavors.base import PYTHON_FUNCTION, Saved, find, known
 from modelyard.packaging.function import LoadedFunction
