@@ -18,10 +18,17 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Final[dict[str, Entry]] = {
+    "experiments": Entry("modelyard.cli.experiments", "Look at experiments: list, search, show, tag."),
+    "runs": Entry("modelyard.cli.runs", "Look at runs: list, search, show, compare, tag."),
+    "models": Entry("modelyard.cli.models", "Look at registered models; tag, name, move and pull their versions."),
+    "artifacts": Entry("modelyard.cli.artifacts", "List, download and upload the files of runs and models."),
+    "sync": Entry("modelyard.cli.sync", "Deliver what was logged while the server was away."),
+    "reproduce": Entry("modelyard.cli.reproduce", "Run a run again, from its code and environment, and compare."),
     "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),
     "db": Entry("modelyard.cli.db", "Look after the database: upgrade, check, backup."),
     "gc": Entry("modelyard.cli.gc", "Empty the trash: delete for good what was deleted long ago."),
     "doctor": Entry("modelyard.cli.doctor", "Try out everything that a server needs."),
+    "completion": Entry("modelyard.cli.completion", "Print the script with which a shell completes commands."),
 }
 """Name of a command → its module, which has it as `command`."""
 

@@ -169,9 +169,10 @@ class RunRecorder:
             status = end_time_ms = None
         if status is None and end_time_ms is None and run_name is None:
             return self.recorder.position()
+        ticket = self._write("update", status=status, end_ms=end_time_ms, name=run_name)
         if status is not None:
             self.recorder.note_status(self._run, status)
-        return self._write("update", status=status, end_ms=end_time_ms, name=run_name)
+        return ticket
 
     def wait(self, ticket: int | None = None, timeout_s: float = 30.0) -> None:
         """Wait until something is delivered.

@@ -46,7 +46,10 @@ class PointWriter:
         next_segment: seals the last segment and begins another; may raise `Full` or an `OSError`.
     """
 
-    __slots__ = ("_at", "_counts", "_header", "_last", "_lock", "_map", "_named", "_next", "_numbers", "_segment")
+    __slots__ = (
+        "_aside", "_at", "_counts", "_header", "_last", "_lock", "_map", "_named", "_next", "_numbers", "_rolling",
+        "_segment",
+    )  # fmt: skip
 
     def __init__(self, next_segment: Callable[[], Segment]) -> None:
         self._next = next_segment
@@ -55,16 +58,23 @@ class PointWriter:
     def forget(self) -> None:
         """Begin anew with the next point, as a forked child must: the mapping is its parent's."""
         self._lock = threading.RLock()
-        for series in getattr(self, "_named", []):
-            series.clear()
-        self._named: list[Series] = []
-        self._numbers: dict[tuple[int, str], int] = {}
-        self._counts = [0, 0, 0]
+        self._rolling = False
+        self._aside: list[tuple[Series, str, float, int, int]] = []  # logged by a signal's handler during a roll
+        self._named: list[Series] = getattr(self, "_named", [])
+        self._drop()
+
+    def _drop(self) -> None:
+        """Write no more to the segment."""
         self._segment: Segment | None = None
+        self._last = -1
+        self._at = 0
         self._map: Any = None
         self._header: Any = None
-        self._at = 0
-        self._last = -1
+        for series in self._named:
+            series.clear()
+        self._named = []
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._counts = [0, 0, 0]
 
     def append(self, series: Series, key: str, value: float, timestamp: int, step: int) -> None:
         """Write one point; it is there when this returns, even if the process is killed at once.
@@ -87,6 +97,9 @@ class PointWriter:
                 try:
                     head = series[key]
                 except KeyError:
+                    if self._rolling:
+                        self._aside.append((series, key, value, timestamp, step))
+                        return
                     self._name(series, key)
                     continue
                 record = _pack(head, value, timestamp, step)
@@ -98,20 +111,25 @@ class PointWriter:
                         self._at = at = at + SIZE
                         self._header[COMMITTED] = at
                         return
+                    if self._rolling:
+                        self._aside.append((series, key, value, timestamp, step))
+                        return
                     self._roll()
 
     def _roll(self) -> None:
-        segment = self._next()
-        for series in self._named:
-            series.clear()
-        self._named = []
-        self._numbers = {}
-        self._counts = [0, 0, 0]
-        self._map = segment.map
-        self._header = segment.header
-        self._at = HEADER
-        self._last = segment.size - SIZE
-        self._segment = segment
+        self._rolling = True
+        try:
+            self._drop()
+            segment = self._next()
+            self._map = segment.map
+            self._header = segment.header
+            self._at = HEADER
+            self._last = segment.size - SIZE
+            self._segment = segment
+        finally:
+            self._rolling = False
+        while self._aside:
+            self.append(*self._aside.pop(0))
 
     def _name(self, series: Series, key: str) -> None:
         """Give a run and a key their numbers in this segment."""

@@ -54,12 +54,18 @@ class RecordWriter:
     def forget(self) -> None:
         """Begin anew with the next record."""
         self._lock = threading.RLock()
+        self._rolling = False
+        self._aside: list[bytes] = []  # written by a signal's handler during a roll
+        self._drop()
+
+    def _drop(self) -> None:
+        """Write no more to the segment."""
         self._segment: Segment | None = None
+        self._size = 0
+        self._at = 0
+        self._base = 0
         self._map: Any = None
         self._header: Any = None
-        self._at = 0
-        self._size = 0
-        self._base = 0
 
     def append(self, content: dict[str, Any], points: int) -> int:
         """Write one record.
@@ -78,24 +84,36 @@ class RecordWriter:
 
         body = points.to_bytes(8, "little") + msgspec.json.encode(content)
         record = _HEAD.pack(len(body) - 8, zlib.crc32(body), points) + body[8:]
+        return self._put(record)
+
+    def _put(self, record: bytes) -> int:
         length = len(record)
         with self._lock:
             while True:
-                segment = self._segment
                 # no call from here to the commit
                 at = self._at
                 end = at + length
-                if segment is not None and end <= self._size:
+                if self._segment is not None and end <= self._size:
                     self._map[at:end] = record
                     self._header[COMMITTED] = self._at = end
                     return self._base + end - HEADER
+                if self._rolling:
+                    self._aside.append(record)
+                    return self._base
                 self._roll(length)
 
     def _roll(self, need: int) -> None:
-        segment = self._next(need)
-        self._map, self._header = segment.map, segment.header
-        self._at, self._size, self._base = HEADER, segment.size, segment.base
-        self._segment = segment
+        self._rolling = True
+        try:
+            self._drop()
+            segment = self._next(need)
+            self._map, self._header = segment.map, segment.header
+            self._at, self._size, self._base = HEADER, segment.size, segment.base
+            self._segment = segment
+        finally:
+            self._rolling = False
+        while self._aside:
+            self._put(self._aside.pop(0))
 
 
 def read(segment: Segment, position: int, most_bytes: int = 2**20) -> tuple[list[Record], str]:

@@ -92,23 +92,22 @@ class Stream:
         """
         size = max(self.size, HEADER + need)
         with self._lock:
-            end = self.end
+            if self._segments:
+                self._segments[-1].seal()  # whatever happens next: its end is where the next one begins
             if not self._budget.fits(size, self._reserve):
                 raise Full(f"the journal holds its {self._budget.limit:,} bytes")
             if time.monotonic() < self._try_at:
                 raise Full(f"no room in {self.folder}")
-            path = self.folder / f"{self.name}-{self._number + 1:08}" if self.folder is not None else None
+            self._number += 1
+            path = self.folder / f"{self.name}-{self._number:08}" if self.folder is not None else None
             try:
-                segment = Segment.create(path, self.kind, end, size)
+                segment = Segment.create(path, self.kind, self.end, size)
             except OSError as error:
                 # memory is a small help: it bridges the moment until somebody has made room
                 if size + sum(each.size for each in self._segments if each.path is None) > SPARE_BYTES:
                     self._try_at = time.monotonic() + RETRY_S
                     raise Full(f"no room in {self.folder}: {error.strerror}") from error
-                segment = Segment.create(None, self.kind, end, size)
-            self._number += 1
-            if self._segments:
-                self._segments[-1].seal()
+                segment = Segment.create(None, self.kind, self.end, size)
             self._segments.append(segment)
             self._budget.used += size
             return segment
