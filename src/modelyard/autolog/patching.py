@@ -217,11 +217,28 @@ def _patches_of(function: Any) -> Iterator[_Patch]:
         function = getattr(function, "__wrapped__", None)
 
 
+def watched(library: str, name: str, function: Callable[..., Any], observer: Observer) -> Callable[..., Any]:
+    """A function that does what `function` does, watched: for one that is given to a library, e.g. an objective.
+
+    What it calls is watched as if it were called by itself.
+    """
+    one = _Patch(library, name, observer, guard=False, within=None, places=(), installed=None)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return _observed(one, function, args, kwargs)
+
+    return functools.update_wrapper(call, function)
+
+
 def observe(key: str, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call the original once, watched by the patch of that key; what a wrapper does."""
     one = _patches.get(key)
+    return original(*args, **kwargs) if one is None else _observed(one, original, args, kwargs)
+
+
+def _observed(one: _Patch, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     enclosing = _enclosing.get()
-    if one is None or not (enclosing is None or _inside(one, enclosing)):
+    if not (enclosing is None or _inside(one, enclosing)):
         return original(*args, **kwargs)
     call = Call(one.library, one.name, original, args, kwargs, enclosing)
     observation = _begin(one, call)
