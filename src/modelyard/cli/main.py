@@ -20,7 +20,7 @@ class Entry(NamedTuple):
 COMMANDS: Final[dict[str, Entry]] = {
     "experiments": Entry("modelyard.cli.experiments", "Look at experiments: list, search, show, tag."),
     "runs": Entry("modelyard.cli.runs", "Look at runs: list, search, show, compare, tag."),
-    "models": Entry("modelyard.cli.models", "Look at registered models; tag, name, move and pull their versions."),
+    "models": Entry("modelyard.cli.models", "Look at registered models; tag, move and pull versions."),
     "artifacts": Entry("modelyard.cli.artifacts", "List, download and upload the files of runs and models."),
     "sync": Entry("modelyard.cli.sync", "Deliver what was logged while the server was away."),
     "reproduce": Entry("modelyard.cli.reproduce", "Run a run again, from its code and environment, and compare."),

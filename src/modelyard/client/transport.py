@@ -284,7 +284,7 @@ class Transport:
         if self._local:
             from .local import local_server
 
-            self._url = local_server(uris.local_path(self.uri)).rstrip("/")
+            self._url = local_server(self.uri).rstrip("/")
         else:
             parts = urlsplit(self.uri)
             self._url = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
