@@ -1,1 +1,62 @@
 """MLflow's `mlflow.xgboost`: XGBoost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modelyard.autolog import registry
+from modelyard.client import models
+from modelyard.packaging import mlflow_options, model
+from modelyard.packaging.manifest import Model
+
+FLAVOR_NAME = "xgboost"
+
+
+def save_model(xgb_model: Any, path: str | Path, **options: Any) -> Model:
+    """Save a model of XGBoost into a new directory that stock MLflow reads too.
+
+    Args:
+        xgb_model: A `Booster`, or one of XGBoost's scikit-learn classes.
+        path: The directory; it must not exist, or be empty.
+        options: `model_format` (`ubj` or `json`)
+            and those of `modelyard.packaging.model.save`, under our names or MLflow's: `signature`, `input_example`,
+            `golden`, `baseline`, `pip_requirements`, `code_paths`, `metadata`, ...
+    """
+    return model.save(xgb_model, path, flavor=FLAVOR_NAME, **mlflow_options.translated(options))
+
+
+def log_model(xgb_model: Any, artifact_path: str | None = None, *, name: str | None = None, **options: Any) -> Any:
+    """Save a model of XGBoost and log it to the active run.
+
+    Args:
+        xgb_model: As for `save_model`.
+        artifact_path: MLflow's older word for `name`.
+        name: The model's name.
+        options: Those of `save_model` and of `modelyard.client.models.log_model`: `registered_model_name`, `params`,
+            `tags`, `model_type`, `step`, ...
+    """
+    given = mlflow_options.translated({"name": name, "artifact_path": artifact_path, **options})
+    return models.log_model(flavor=FLAVOR_NAME, model=xgb_model, **given)
+
+
+def load_model(
+    model_uri: str, dst_path: str | None = None, *, allow_pickle: bool | None = None, trusted: Sequence[str] = ()
+) -> Any:
+    """The booster, or the scikit-learn object.
+
+    Args:
+        model_uri: `models:/name/3`, `models:/name@alias`, `runs:/<id>/<path>`, a path, ...
+        dst_path: Directory to download into; a cached copy otherwise.
+        allow_pickle: Whether a pickle may be loaded, which runs code of its author; None asks `MODELYARD_ALLOW_PICKLE`.
+        trusted: Names of types, beyond our own list, that a skops file may hold.
+    """
+    return models.load_model(
+        model_uri, flavor=FLAVOR_NAME, dst_path=dst_path, allow_pickle=allow_pickle, trusted=trusted
+    )
+
+
+def autolog(**options: Any) -> None:
+    """Record each training without further calls; `disable=True` ends it. See `modelyard.autolog.registry.autolog`."""
+    registry.autolog(FLAVOR_NAME, **options)

@@ -26,6 +26,8 @@ class PythonModelContext:
         model_config: Plain values that were saved with the model, or given when it was loaded.
     """
 
+    __module__ = "modelyard.pyfunc"  # where people know it, and where pickles and code of theirs look for it
+
     def __init__(self, artifacts: dict[str, str], model_config: dict[str, Any] | None = None) -> None:
         self.artifacts = artifacts
         self.model_config = model_config or {}
@@ -42,6 +44,8 @@ class PythonModel:
 
     and MLflow's: `load_context(self, context)` and `predict(self, context, model_input, params=None)`.
     """
+
+    __module__ = "modelyard.pyfunc"
 
     def load(self, context: PythonModelContext) -> None:
         """Read what `predict` will need; called once, before the first prediction."""
@@ -202,8 +206,6 @@ def _stand_in() -> None:
             setattr(pyfunc, name, globals()[name])
         package.__dict__.update(__path__=[], pyfunc=pyfunc)
         sys.modules.update({"modelyard": package, "modelyard.pyfunc": pyfunc})
-        # where pickles of such a class look for its base
-        sys.modules["modelyard.packaging.loader"] = sys.modules[__name__]
 
 
 class _Absent(types.ModuleType):
