@@ -75,7 +75,7 @@ class Reader:
 
     url: str
 
-    def ask(self, method: str, path: str, **message: Any) -> Any:
+    def ask(self, method: str, path: str, /, **message: Any) -> Any:
         if method == "GET":
             request = urllib.request.Request(f"{self.url}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(message)}")
         else:
@@ -113,6 +113,11 @@ class Reader:
             token = page.get("next_page_token", "")
             if not token:
                 return points
+
+    def files(self, run_id: str, path: str = "") -> dict[str, int | None]:
+        """Path and size of what a folder of a run's artifacts holds."""
+        found = self.ask("GET", "artifacts/list", run_id=run_id, path=path).get("files", [])
+        return {file["path"]: file.get("file_size") for file in found}
 
     def steps(self, run_id: str, key: str) -> list[int]:
         """The step of every point of a metric, in order."""

@@ -171,8 +171,7 @@ if __name__ == "__main__":
     print(len(os.listdir(os.environ["MODELYARD_SPOOL"])), [each.exitcode for each in children])
 """)
 
-    done = run(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')" if method == "fork" else
-               f"import subprocess; sys.exit(subprocess.call([sys.executable, {str(script)!r}]))", reader.url, spool)  # fmt: skip
+    done = run(f"import subprocess; sys.exit(subprocess.call([sys.executable, {str(script)!r}]))", reader.url, spool)
 
     assert done.stdout == "1 [0, 0]\n", done.stderr  # only the parent's own journal is left at that time
     found = reader.named("run")

@@ -6,7 +6,7 @@ looked for), equal points and equal params are stored once by both servers, tags
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -57,7 +57,7 @@ class Deliverer:
 
     Attributes:
         refusals: the last things that the server refused.
-        refused: how many there were.
+        awaited: tickets, and runs, that somebody waits for: a refusal is raised there, and not reported here.
     """
 
     def __init__(self, journal: Journal, transport: Transport, *, adopted: bool = False) -> None:
@@ -65,7 +65,7 @@ class Deliverer:
         self.transport = transport
         self.adopted = adopted
         self.refusals: deque[Refusal] = deque(maxlen=1000)
-        self.refused = 0
+        self.awaited: Counter[int | str] = Counter()
         self.rejections = Rejections(journal)
         self.runs = run_delivery.RunDelivery(journal, transport, unsure=adopted)
         self._points = PointDelivery(journal, transport, self.runs, self._refuse)
@@ -213,9 +213,9 @@ class Deliverer:
             self.runs.refuse(record.run, refused.error)
 
     def _refuse(self, run: str, ticket: int | None, kind: str, key: str, content: Any, error: ModelyardError) -> None:
-        self.refused += 1
         self.refusals.append(Refusal(run, ticket, error))
-        self.rejections.add(run, kind, key, content, error)
+        if not (self.awaited[run] or (ticket is not None and self.awaited[ticket])):
+            self.rejections.add(run, kind, key, content, error)
 
     # -------------------------------------------------------------------------------- the end
 

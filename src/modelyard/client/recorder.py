@@ -11,12 +11,14 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from modelyard.domain.errors import ModelyardError, Unavailable
+from modelyard.domain.errors import Unavailable
 
 from . import exits, reports, uris
 from .journal.journal import DROPPED_POINTS, DROPPED_RECORDS, POINTS_DONE, RECORDS_DONE, Journal, plain
@@ -76,7 +78,6 @@ class RunRecorder:
         self._pid = os.getpid()
         self._series = Series(run)
         self._append = recorder._writer.append  # noqa: SLF001 - one of a pair
-        self._refused = recorder.refused()
 
     def __repr__(self) -> str:
         return f"RunRecorder({self.run_id!r}, {uris.shown(self.recorder.uri)!r})"
@@ -185,9 +186,7 @@ class RunRecorder:
             ModelyardError: the server refused it.
             Unavailable: it is not delivered within the time; it stays in the journal.
         """
-        self.recorder.wait(self._run, ticket, timeout_s, self._refused)
-        if ticket is None:
-            self._refused = self.recorder.refused()
+        self.recorder.wait(self._run, ticket, timeout_s)
 
     def _write(self, kind: str, **content: Any) -> int:
         return self.recorder.write(kind, self._run, content)
@@ -274,11 +273,13 @@ class Recorder:
         recorder = self.attach(run)
         sender = self._sender
         if sender is not None and not sender.away and wait_s > 0:
-            sender.until(lambda: self._reached(ticket), wait_s)
-        if error := self._refusal(run, ticket):
-            self.note_status(run, "FAILED")
-            self._runs.pop(run, None)
-            raise error
+            with self._awaiting(sender, ticket):
+                sender.until(lambda: self._reached(ticket), wait_s)
+            error = next((each.error for each in list(sender.deliverer.refusals) if each.ticket == ticket), None)
+            if error is not None:
+                self.note_status(run, "FAILED")
+                self._runs.pop(run, None)
+                raise error
         return recorder
 
     def attach(self, run_id: str) -> RunRecorder:
@@ -353,43 +354,39 @@ class Recorder:
             return NOTHING
         return Remaining(journal.points_left, journal.records_waiting(), str(journal.folder or ""))
 
-    def wait(self, run: str, ticket: int | None, timeout_s: float, since: int) -> None:
-        """See `RunRecorder.wait`; `since` is how many refusals are old."""
+    def wait(self, run: str, ticket: int | None, timeout_s: float) -> None:
+        """See `RunRecorder.wait`."""
         journal, sender = self._journal, self._sender
         if journal is None or sender is None:
             return
-        if ticket is None:
-            points, records = journal.points.end, journal.records.end
+        points, records = (journal.points.end, journal.records.end) if ticket is None else (0, ticket)
+        known = set() if ticket is not None else set(map(id, sender.deliverer.refusals))
+        with self._awaiting(sender, run if ticket is None else ticket):
             done = sender.until(
                 lambda: int(journal.state[POINTS_DONE]) >= points and int(journal.state[RECORDS_DONE]) >= records,
                 timeout_s,
             )
-            new = self.refused() - since
-            refusals = list(sender.deliverer.refusals)[-new:] if new > 0 else []
-            error = next((each.error for each in refusals if each.run == run), None)
-        else:
-            done = sender.until(lambda: self._reached(ticket), timeout_s)
-            error = self._refusal(run, ticket)
-        if error is not None:
-            raise error
+        for refusal in list(sender.deliverer.refusals):
+            if refusal.run == run and ticket in (None, refusal.ticket) and id(refusal) not in known:
+                raise refusal.error
         if not done:
             reason = sender.away or f"{uris.shown(self.uri)} did not answer within {timeout_s:g} s."
             raise Unavailable(f"{reason} It is kept in {journal.folder or 'memory'} and delivered later.")
 
+    @contextmanager
+    def _awaiting(self, sender: Sender, what: int | str) -> Iterator[None]:
+        awaited = sender.deliverer.awaited
+        awaited[what] += 1
+        try:
+            yield
+        finally:
+            awaited[what] -= 1
+            if not awaited[what]:
+                del awaited[what]
+
     def _reached(self, ticket: int) -> bool:
         journal = self._journal
         return journal is None or int(journal.state[RECORDS_DONE]) >= ticket
-
-    def _refusal(self, run: str, ticket: int) -> ModelyardError | None:
-        sender = self._sender
-        if sender is None:
-            return None
-        found = [each.error for each in sender.deliverer.refusals if each.run == run and each.ticket == ticket]
-        return found[0] if found else None
-
-    def refused(self) -> int:
-        """How many things the server refused so far."""
-        return self._sender.deliverer.refused if self._sender is not None else 0
 
     # -------------------------------------------------------------------------------- what the run recorders need
 
