@@ -257,3 +257,6 @@ ALLOW_PICKLE = ClientSetting(
     "ALLOW_PICKLE", False, "Load models that are pickles: loading one runs whatever code is inside."
 )
 CACHE = ClientSetting("CACHE", "", "Directory of downloaded models.", shown="`~/.cache/modelyard`")
+CACHE_BYTES = ClientSetting(
+    "CACHE_BYTES", 20 * 2**30, "Size that the downloaded models are kept under, in bytes; the oldest use goes first."
+)

@@ -91,6 +91,17 @@ def fetch(
         part.close()
 
 
+def has(target: Path, size: int | None, digest: str) -> bool:
+    """Whether a file is there and has this size and SHA-256."""
+    try:
+        with target.open("rb") as file:
+            if size is not None and os.fstat(file.fileno()).st_size != size:
+                return False
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except OSError:
+        return False
+
+
 def _attempt(folder: Folder, path: str, part: _Part, progress: Progress, size: int | None, digest: str | None) -> str:
     opened = folder.open(path, part.size, part.etag)
     try:

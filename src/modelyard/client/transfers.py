@@ -150,6 +150,8 @@ def download(
     progress: Progress | None = None,
     *,
     digests: Callable[[str], str | None] | None = None,
+    listed: list[Found] | None = None,
+    threads: int = THREADS,
 ) -> dict[str, str]:
     """Download a file or all that is below a folder, several files at once.
 
@@ -159,7 +161,10 @@ def download(
         into: an existing or a new directory. A file `a/b.txt` arrives as `b.txt`, what is below a folder without the
             folder's own path.
         progress: is told of the files and bytes.
-        digests: SHA-256 that a file has to have, by its path relative to `into`; None where it is not known.
+        digests: SHA-256 that a file has to have, by its path relative to `into`; None where it is not known. A file
+            that is there already and has it is not fetched again.
+        listed: the files, if the caller has walked the folder already.
+        threads: how many files at once.
 
     Returns:
         Path relative to `into` → SHA-256 of what arrived, 64 hex digits.
@@ -172,7 +177,7 @@ def download(
     """
     counted = progress or Progress()
     prefix = contained(path)
-    found = list(walk(folder, prefix))
+    found = list(walk(folder, prefix)) if listed is None else listed
     strip = len(prefix) + 1 if prefix else 0
     if not found:
         single = find_file(folder, prefix)
@@ -185,7 +190,7 @@ def download(
     counted.expect(len(found), sum(each.size or 0 for each in found))
     made: set[Path] = set()
     done: dict[str, Future[str]] = {}
-    with crew(counted) as run:
+    with crew(counted, threads) as run:
         for each in found:
             name = each.path[strip:]
             target = _inside(root, name, made)
@@ -195,7 +200,11 @@ def download(
 
 
 def _fetch(folder: Folder, found: Found, target: Path, progress: Progress, digest: str | None) -> str:
-    actual = downloads.fetch(folder, found.path, target, progress, size=found.size, digest=digest)
+    if digest is not None and downloads.has(target, found.size, digest):
+        progress.advance(found.size or 0, found.path)
+        actual = digest
+    else:
+        actual = downloads.fetch(folder, found.path, target, progress, size=found.size, digest=digest)
     progress.finish_file()
     return actual
 

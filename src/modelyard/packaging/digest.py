@@ -53,7 +53,8 @@ def _checksum(file: Path) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def _combined(found: dict[str, tuple[int, str]]) -> str:
+def combined(found: dict[str, tuple[int, str]]) -> str:
+    """The digest of a directory with these files (see `files`), `sha256:<64 hex digits>`."""
     digest = hashlib.sha256()
     for name, (size, checksum) in sorted(found.items()):
         # a name may hold a newline; JSON's form cannot, so no two lists of files make one text
@@ -63,13 +64,13 @@ def _combined(found: dict[str, tuple[int, str]]) -> str:
 
 def compute(path: str | Path) -> str:
     """The digest of a directory's content, `sha256:<64 hex digits>`."""
-    return _combined(files(path))
+    return combined(files(path))
 
 
 def write(path: str | Path) -> str:
     """Write the checksums into the directory and return its digest."""
     found = files(path)
-    digest = _combined(found)
+    digest = combined(found)
     listed = {name: {"size": size, "sha256": checksum} for name, (size, checksum) in found.items()}
     target = Path(path) / FILE
     target.parent.mkdir(exist_ok=True)
@@ -79,11 +80,17 @@ def write(path: str | Path) -> str:
 
 def recorded(path: str | Path) -> str | None:
     """The digest that the directory's own checksums say; None if it has none, as with models that MLflow saved."""
-    listed = _listed(Path(path))
-    return None if listed is None else _combined(listed)
+    listed = listed_files(path)
+    return None if listed is None else combined(listed)
 
 
-def _listed(root: Path) -> dict[str, tuple[int, str]] | None:
+def listed_files(path: str | Path) -> dict[str, tuple[int, str]] | None:
+    """What the directory's own checksums say of its files (see `files`); None if it has none.
+
+    Raises:
+        DataCorrupted: they do not decode.
+    """
+    root = Path(path)
     try:
         text = (root / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -94,14 +101,20 @@ def _listed(root: Path) -> dict[str, tuple[int, str]] | None:
         raise DataCorrupted(f"'{root / FILE}' does not decode.") from None
 
 
-def verify(path: str | Path, digest: str | None = None) -> None:
+def verify(path: str | Path, digest: str | None = None, found: dict[str, tuple[int, str]] | None = None) -> None:
     """Check a directory against its own checksums, if it has any, and against the digest, if one is given.
+
+    Args:
+        path: The directory.
+        digest: What its content has to have.
+        found: Its files (see `files`), where somebody has just read them; None reads them.
 
     Raises:
         DataCorrupted: it differs; the files that changed, are missing or are extra are named.
     """
     root = Path(path)
-    found, listed = files(root), _listed(root)
+    found = files(root) if found is None else found
+    listed = listed_files(root)
     if listed is not None and listed != found:
         wrong = {
             "changed": [name for name in listed if name in found and found[name] != listed[name]],
@@ -110,8 +123,8 @@ def verify(path: str | Path, digest: str | None = None) -> None:
         }
         told = "; ".join(f"{word}: {_some(names)}" for word, names in wrong.items() if names)
         raise DataCorrupted(f"The model in '{path}' is not what was saved. {told}.")
-    if digest is not None and _combined(found) != digest:
-        raise DataCorrupted(f"The model in '{path}' has the digest {_combined(found)}; {digest} was expected.")
+    if digest is not None and combined(found) != digest:
+        raise DataCorrupted(f"The model in '{path}' has the digest {combined(found)}; {digest} was expected.")
 
 
 def _some(names: list[str], most: int = 10) -> str:
