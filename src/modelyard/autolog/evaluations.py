@@ -42,12 +42,14 @@ class _Trained:
 _lock = threading.RLock()
 _models: dict[int, tuple[Any, _Trained]] = {}  # id of the estimator → weak reference to it, its run
 _predictions: dict[int, tuple[Any, _Trained, str]] = {}  # id of what predict returned → reference, run, data set
-_installed: dict[str, bool] = {}
+_wanted: dict[str, bool] = {}
 
 
-def install(library: str) -> None:
+def install(library: str, *, wanted: bool = True) -> None:
     """Watch the metric functions as soon as they are there; models are watched once they are trained."""
-    _installed[library] = True
+    _wanted[library] = wanted
+    if not wanted:
+        return
     imports.when_imported("sklearn.metrics", lambda: _watch_metrics(library))
 
 
@@ -65,7 +67,7 @@ def _watch_metrics(library: str) -> None:
 
 def remember(estimator: Any, run_id: str, model_id: str | None = None, library: str = "sklearn") -> None:
     """From now on, what is computed with this fitted estimator belongs to that run."""
-    if not _installed.get(library) or not patching.watching(library):
+    if not _wanted.get(library) or not patching.watching(library):
         return
     with _lock:
         known = _entry(_models, estimator)
@@ -165,9 +167,10 @@ def variable(value: Any) -> str | None:
     while frame is not None:
         module = frame.f_globals.get("__name__", "").partition(".")[0]
         if module not in {"modelyard", "sklearn", "xgboost", "lightgbm", "joblib"}:
-            for name, held in list(frame.f_locals.items()):
-                if held is value and not name.startswith("_") and name != "self":
-                    return name
+            for names in (frame.f_locals, frame.f_globals):
+                for name, held in list(names.items()):
+                    if held is value and name.isidentifier() and not name.startswith("_") and name != "self":
+                        return name
         frame = frame.f_back
     return None
 

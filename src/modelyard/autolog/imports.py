@@ -21,7 +21,7 @@ def when_imported(name: str, action: Callable[[], None]) -> None:
     """Run `action` once the package `name` is imported. It is never imported by this.
 
     Args:
-        name: A top-level package, e.g. "sklearn".
+        name: A package or module, e.g. "sklearn".
         action: Called on the importing thread. What it raises is logged, and the import succeeds all the same.
     """
     with _lock:

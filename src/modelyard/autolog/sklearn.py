@@ -8,6 +8,7 @@ scikit-learn is imported that the script does not import.
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ import sklearn.base
 
 from modelyard.client import fluent
 
-from . import evaluations, patching, plots, recording, registry, scores, searches
+from . import evaluations, imports, patching, plots, recording, registry, scores, searches
 from .patching import Call, Observation, attempt
 
 if TYPE_CHECKING:
@@ -46,15 +47,23 @@ def install(options: Options) -> None:
     for estimator in subclasses(sklearn.base.BaseEstimator):
         watch(estimator)
     _leave_workers_alone()
-    if options["log_post_training_metrics"]:
-        evaluations.install(LIBRARY)
+    evaluations.install(LIBRARY, wanted=options["log_post_training_metrics"])
 
 
 def _leave_workers_alone() -> None:
-    """What scikit-learn trains in parallel or for a cross-validation is part of something else, on whichever thread."""
+    """What scikit-learn trains in parallel or for a validation is part of something else, on whichever thread."""
     import sklearn.utils.parallel
 
     patching.patch(LIBRARY, sklearn.utils.parallel._FuncWrapper, "__call__", patching.pause)  # noqa: SLF001
+    imports.when_imported(_VALIDATION, _leave_permutations_alone)
+
+
+def _leave_permutations_alone() -> None:
+    if patching.watching(LIBRARY):
+        patching.patch(LIBRARY, sys.modules[_VALIDATION], "_permutation_test_score", patching.pause)
+
+
+_VALIDATION: Final = "sklearn.model_selection._validation"
 
 
 def subclasses(parent: type) -> list[type]:
