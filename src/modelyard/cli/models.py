@@ -8,6 +8,7 @@ import click
 
 from .asking import answer, as_json, asks, document, limited, moment, ordered, pairs, removed, tagged
 from .experiments import shown_tags
+from .pull import command as pull
 from .tables import Column, facts, heading
 from .tables import show as show_table
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 @click.group("models")
 def command() -> None:
-    """Look at registered models; tag, name and move their versions."""
+    """Look at registered models; tag, name, move and fetch their versions."""
 
+
+command.add_command(pull)
 
 _model = click.argument("name", metavar="MODEL")
 _version = click.argument("version", metavar="VERSION")

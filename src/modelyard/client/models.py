@@ -500,7 +500,9 @@ def download_model(
     return str(scratch)
 
 
-def fetch(found: Reference, into: Path, progress: transfers.Progress | None = None, *, threads: int = 8) -> str:
+def fetch(
+    found: Reference, into: Path, progress: transfers.Progress | None = None, *, threads: int = transfers.THREADS
+) -> dict[str, tuple[int, str]]:
     """Download a model into a directory, and verify it. What is there already and is right is not fetched again.
 
     Args:
@@ -510,7 +512,7 @@ def fetch(found: Reference, into: Path, progress: transfers.Progress | None = No
         threads: how many files at once.
 
     Returns:
-        The digest of its content.
+        Its files: relative path → size in bytes and SHA-256.
 
     Raises:
         DataCorrupted: files are missing, or are not what was saved; they are named.
@@ -532,13 +534,28 @@ def fetch(found: Reference, into: Path, progress: transfers.Progress | None = No
         listed=listed,
         threads=threads,
     )
-    there = {name: ((into / name).stat().st_size, sha) for name, sha in arrived.items() if name not in digests.IGNORED}
-    digests.verify(into, found.digest, there)
-    return digests.combined(there)
+    files = {name: ((into / name).stat().st_size, sha) for name, sha in arrived.items()}
+    digests.verify(into, found.digest, _counted(files))
+    return files
+
+
+def digest_of(files: Mapping[str, tuple[int, str]]) -> str:
+    """The digest of a model with these files, as `packaging.digest.compute` has it."""
+    return digests.combined(_counted(files))
+
+
+def _counted(files: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    """Without the checksums themselves, and byte code."""
+    return {
+        name: told
+        for name, told in files.items()
+        if name not in digests.IGNORED and "__pycache__" not in name.split("/")
+    }
 
 
 __all__ = [
     "ModelInfo",
+    "digest_of",
     "download_model",
     "fetch",
     "has_logged_models",
