@@ -206,7 +206,7 @@ class PandasDataset(Dataset):
         return {"num_rows": len(self.df), "num_elements": int(self.df.size)}
 
     def _schema_document(self) -> dict[str, Any] | None:
-        return None if self.schema is None else {"mlflow_colspec": self.schema.to_dict()}
+        return None if self.schema is None else {"mlflow_colspec": _columns(self.schema)}
 
 
 class NumpyDataset(Dataset):
@@ -275,7 +275,7 @@ class MetaDataset(Dataset):
     def _schema_document(self) -> dict[str, Any] | None:
         if self.schema is None:
             return None
-        return {"mlflow_colspec": self.schema.to_dict()}
+        return {"mlflow_colspec": _columns(self.schema)}
 
 
 def from_pandas(
@@ -350,6 +350,13 @@ def input_of(dataset: Any, context: str | None, tags: Mapping[str, Any] | None) 
     if context:
         labels.append({"key": "mlflow.data.context", "value": context})
     return {"dataset": {key: value for key, value in described.items() if value is not None}, "tags": labels}
+
+
+def _columns(schema: Any) -> list[dict[str, Any]]:
+    """The columns of a schema, each with `required`, which a model's signature leaves out when it is true."""
+    return [
+        {**described, "required": column.required} for described, column in zip(schema.to_dict(), schema, strict=True)
+    ]
 
 
 def _schema(data: Any) -> Any:

@@ -8,12 +8,11 @@ server.
 from __future__ import annotations
 
 import json
-import posixpath
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import NotFound
 
-from . import renderings, reports
+from . import renderings
 from .active import state
 from .lifecycle import recorder_of, recorder_uri
 from .logged_files import missed, store
@@ -53,13 +52,15 @@ def log_table(data: Mapping[str, Any] | Any, artifact_file: str, run_id: str | N
         missed(recorder, artifact_file, error)
 
 
-def load_table(artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] = ()) -> Any:
+def load_table(
+    artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
+) -> Any:
     """Read a table from all runs of the current experiment that have it, one below the other.
 
     Args:
         artifact_file: the table's path among each run's artifacts.
         run_ids: only from these runs.
-        extra_columns: columns of `search_runs` to add, such as `run_id` or `params.rate`.
+        extra_columns: what tells the runs apart, to be added as columns: such as `run_id` or `params.rate`.
 
     Returns:
         A DataFrame.
@@ -67,29 +68,11 @@ def load_table(artifact_file: str, run_ids: Sequence[str] | None = None, extra_c
     Raises:
         NotFound: no run has such a table.
     """
-    import pandas as pd
-
+    from .client import Client
     from .current_experiment import current_experiment_id
-    from .lookups import search_runs
 
     _check(artifact_file)
-    listed = f'tags.{renderings.TABLES_TAG} LIKE \'%"path"%:%"{artifact_file}",%"type"%:%"table"%\''
-    if run_ids:
-        listed += f" AND attributes.run_id IN ({','.join(repr(str(each)) for each in run_ids)})"
-    runs = search_runs([current_experiment_id()], listed, output_format="pandas")
-    if run_ids and len(run_ids) != len(runs):
-        reports.once(
-            ("tables", artifact_file), "Not every run has the table %r; the others are left out.", artifact_file
-        )
-    parts = []
-    for _, run in runs.iterrows():
-        frame = renderings.read_table(_read(str(run["run_id"]), artifact_file, None), artifact_file)
-        for column in extra_columns or ():
-            frame[f"{column}_" if column in frame else column] = run[column]
-        parts.append(frame)
-    if not parts:
-        raise NotFound(f"No run of the experiment has the table {artifact_file!r}.")
-    return pd.concat(parts, ignore_index=True)
+    return Client().load_table(current_experiment_id(), artifact_file, run_ids, extra_columns)
 
 
 def _check(artifact_file: str) -> None:
@@ -101,27 +84,20 @@ def _check(artifact_file: str) -> None:
 
 def _before(recorder: RunRecorder, run: ActiveRun | None, artifact_file: str) -> bytes | None:
     """The table as it is: as we know it, or as the server does. A run that began here has none that we do not know."""
-    if run is not None and (artifact_file in run.tables or not run.resumed):
-        known: bytes | None = run.tables.get(artifact_file)
-        return known
-    try:
-        return _read(recorder.run_id, artifact_file, recorder_uri(recorder))
-    except NotFound:
-        return None
-
-
-def _read(run_id: str, artifact_file: str, uri: str | None) -> bytes:
     import tempfile
     from pathlib import Path
 
     from .client import Client
 
-    client = Client(uri)
-    folder = posixpath.dirname(artifact_file)
-    if artifact_file not in [entry.path for entry in client.list_artifacts(run_id, folder or None)]:
-        raise NotFound(f"Run {run_id} has no table {artifact_file!r}.")
-    with tempfile.TemporaryDirectory(prefix="modelyard-") as temporary:
-        return Path(client.download_artifacts(run_id, artifact_file, temporary)).read_bytes()
+    if run is not None and (artifact_file in run.tables or not run.resumed):
+        known: bytes | None = run.tables.get(artifact_file)
+        return known
+    try:
+        with tempfile.TemporaryDirectory(prefix="modelyard-") as folder:
+            client = Client(recorder_uri(recorder))
+            return Path(client.download_artifacts(recorder.run_id, artifact_file, folder)).read_bytes()
+    except NotFound:
+        return None
 
 
 def _list(recorder: RunRecorder, run: ActiveRun | None, artifact_file: str) -> None:

@@ -136,7 +136,8 @@ def _point(key: Any, value: Any, step: Any, timestamp: Any) -> tuple[str, float,
         raise InvalidArgument(f"The key of a metric is a text, not {_shown(key)}.")
     validation.check_metric_key(key)
     try:
-        number = float(value)
+        item = getattr(value, "item", None)  # of an array or a tensor with one element
+        number = float(item() if callable(item) else value)
     except Exception:  # noqa: BLE001 - a tensor of many elements, a text, None: each type has its own error
         raise InvalidArgument(f"{_shown(value)} is not a number, which a metric's value has to be.") from None
     try:
