@@ -62,7 +62,8 @@ class Sender:
         self._awake = False
         self._stopping = False
         self._pauses = 0
-        self._not_before = 0.0
+        self._not_before = 0.0  # our own pause
+        self._asked_until = 0.0  # the server's wish, which holds even if somebody waits
         self._adopted: tuple[Iterator[Journal], Deliverer] | None = None
         self._adopt_at = 0.0
         self._thread: threading.Thread | None = None
@@ -127,7 +128,7 @@ class Sender:
             if self._awake:
                 time.sleep(0.005)  # records come in flocks
                 self._awake = False
-            left = self._not_before - time.monotonic()
+            left = max(self._not_before, self._asked_until) - time.monotonic()
             if left > 0:
                 idle = min(left, IDLE_S)
                 continue
@@ -191,7 +192,8 @@ class Sender:
         pause = min(FIRST_PAUSE_S * 2 ** min(self._pauses, 10), LONGEST_PAUSE_S)
         self._pauses += 1
         # everybody differently, so that a server that comes back is not met by all at once
-        self._not_before = time.monotonic() + max(random.uniform(pause / 2, pause), away.wait_s)  # noqa: S311
+        self._not_before = time.monotonic() + random.uniform(pause / 2, pause)  # noqa: S311
+        self._asked_until = time.monotonic() + away.wait_s
 
     # -------------------------------------------------------------------------------- what the dead left
 

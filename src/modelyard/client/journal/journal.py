@@ -92,7 +92,8 @@ class Journal:
             lock = _locked(making / "lock")
             about = {"uri": uri, "pid": os.getpid(), "host": socket.gethostname(), "program": shown,
                      "made_ms": time.time_ns() // 1_000_000, "format": 1}  # fmt: skip
-            (making / "journal.json").write_bytes(msgspec.json.encode(about))
+            with os.fdopen(os.open(making / "journal.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(about))
             making.rename(folder)
         except (OSError, Taken):
             folder = None
