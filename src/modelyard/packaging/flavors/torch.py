@@ -68,12 +68,14 @@ class TorchFlavor:
             model: a `torch.nn.Module`, a Lightning module, or a scripted module.
             folder: the model's directory.
             options: `serialization_format`, one of `FORMATS` or None to choose; `input_example`, arrays or tensors, one
-                or several (a tuple or list by position, a dict by name), or a DataFrame.
+                or several (a tuple or list by position, a dict by name), or a DataFrame; `export_example`, likewise,
+                for an example that is used, and not kept with the model.
 
         Raises:
             InvalidArgument: the model cannot be kept in that format; the message says in which it can.
         """
         wanted, example = options.pop("serialization_format", None), options.pop("input_example", None)
+        example = options.pop("export_example", example)
         if options:
             raise InvalidArgument(f"The pytorch flavor has no option {min(options)!r}.")
         if not isinstance(model, nn.Module):
@@ -160,11 +162,13 @@ class TorchFlavor:
         """
         data = code.contained(folder, str(config.get("model_data") or _DATA))
         pickled = data if data.is_file() else data / _PICKLED
+        own = code.contained(folder, str(config.get("code") or code.FOLDER))
         if pickled.exists():
+            if trust.pickle:
+                code.add(own)
             return _unpickle(pickled, trust, map_location)
         if (data / torch_loader.PROGRAM).exists() and not trust.pickle:
             torch_program.verify(data / torch_loader.PROGRAM)
-        own = code.contained(folder, str(config.get("code") or code.FOLDER))
         try:
             with torch_loader.code_on_path(own) as names:
                 return torch_loader.load_folder(data, resolve=_resolver(names, trust), map_location=map_location)
