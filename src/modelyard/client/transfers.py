@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import InvalidArgument, NotFound
@@ -19,6 +18,9 @@ from modelyard.domain.errors import InvalidArgument, NotFound
 from . import downloads, uploads
 from .folders import Folder, folder_at
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = [
     "Folder",
@@ -259,6 +261,9 @@ def crew(progress: Progress, threads: int = THREADS) -> Iterator[Crew]:
     Raises:
         The first failure of a job.
     """
+    # Not above: a process that is at its end may still upload a file, but refuses the first import of a pool.
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
     with ThreadPoolExecutor(threads, thread_name_prefix="modelyard-transfer") as pool:
         run = Crew(pool)
         try:
