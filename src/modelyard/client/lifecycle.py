@@ -189,7 +189,7 @@ def _watch(run: ActiveRun, log_system_metrics: bool | None) -> None:
         if settings.CAPTURE.get() and not run.resumed:
             from . import capture
 
-            capture.start(run.recorder)
+            capture.start(run.recorder, nested=_PARENT in run.data.tags)
     except Exception as error:  # noqa: BLE001
         reports.once("watch", "System metrics or capture did not start: %s", error)
 
