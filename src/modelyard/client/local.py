@@ -104,7 +104,11 @@ def _started(database: Path, data: Path) -> str:
     """The URL of a server that this process or another one started just now."""
     _check_installed()
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        if not data.exists():
+            data.mkdir(parents=True)
+            (data / ".gitignore").write_text("*\n")  # runs are no part of the code that made them
+    except FileExistsError:  # another process was first
+        pass
     except OSError as error:
         raise _unusable(data, error) from None
     until = time.monotonic() + PATIENCE_S

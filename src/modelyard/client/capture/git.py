@@ -1,0 +1,254 @@
+"""What git knows about the code: commit, branch, remote, and what is not committed, as a patch.
+
+Nothing in the repository is touched: git is told to take no locks, and what it must write to include new files in the
+patch goes to a temporary directory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from . import secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PATIENCE_S: Final = 20.0
+MOST_NEW_FILES: Final = 500
+LARGEST_NEW_FILE: Final = 256 * 1024
+_SOURCES: Final = frozenset((
+    ".py", ".pyi", ".pyx", ".ipynb", ".toml", ".yaml", ".yml", ".json", ".cfg", ".ini", ".conf", ".txt", ".in", ".lock",
+    ".sh", ".sql", ".md", ".rst", ".r", ".jl", ".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".proto", ".j2",
+    ".gin",
+))  # fmt: skip
+_PRIVATE: Final = ("secret", "credential", "password", "token", ".env", "id_rsa", "id_ed25519", "netrc", "kaggle.json")
+_PLAIN_DIFF: Final = (
+    "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--src-prefix=a/",
+    "--dst-prefix=b/", "--ignore-submodules=dirty",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What is not committed.
+
+    Attributes:
+        text: as `git apply` takes it.
+        cut: whether files are missing because of the size.
+        left_out: new files that were not taken (data, large ones, those with secrets in their names), the first fifty.
+    """
+
+    text: bytes = b""
+    cut: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A working copy.
+
+    Attributes:
+        root: its directory.
+        commit: what is checked out; empty before the first commit.
+        branch: empty if none is checked out.
+        remote: the URL that it was cloned from, without credentials; empty if there is none.
+        dirty: whether code is not committed; new files of other kinds do not count.
+        patch: that.
+    """
+
+    root: Path
+    commit: str
+    branch: str
+    remote: str
+    dirty: bool
+    patch: Patch
+
+
+class _Failed(Exception):
+    """Git is not installed, took too long, or refused."""
+
+
+def repository(directory: Path, entry: Path | None = None, most_bytes: int = 10 * 2**20) -> Repository | None:
+    """The working copy that a directory belongs to; None outside of one, or without git.
+
+    Args:
+        directory: somewhere in it.
+        entry: the file that was started: it is taken whatever its kind and size.
+        most_bytes: of the patch.
+    """
+    try:
+        where = _git(directory, "rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "objects")
+    except _Failed:
+        return None
+    top, index, objects = where.removesuffix("\n").split("\n")
+    root, files = Path(top), (directory / index, directory / objects)
+    # Before the first commit the first of these fails.
+    commit, _, name = _asked(root, "rev-parse", "HEAD", "--symbolic-full-name", "HEAD").partition("\n")
+    name = name or _asked(root, "symbolic-ref", "--quiet", "HEAD")
+    branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else ""
+    try:
+        changed, new = _status(root)
+        taken: list[str] = []
+        left_out: list[str] = []
+        for name in new:
+            (taken if len(taken) < MOST_NEW_FILES and _wanted(root / name, entry) else left_out).append(name)
+        text, cut = _diff(root, commit, taken, files, most_bytes) if changed or taken else (b"", False)
+        patch = Patch(text, cut, tuple(left_out[:50]))
+        dirty = changed or bool(taken)
+    except (_Failed, OSError):  # such as: it takes too long
+        dirty, patch = True, Patch(cut=True)
+    return Repository(root, commit, branch, _remote(root, branch), dirty, patch)
+
+
+def _git(directory: Path, *arguments: str, **variables: str) -> str:
+    """What git says.
+
+    Raises:
+        _Failed: it is not there, or fails.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            ["git", "-C", os.fspath(directory), *arguments],  # noqa: S607 - the user's own
+            env=_environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _Failed from error
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _environment(**variables: str) -> dict[str, str]:
+    # A hook that runs training sets GIT_DIR for its own repository, which may be another one.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **variables}
+
+
+def _asked(root: Path, *arguments: str) -> str:
+    try:
+        return _git(root, *arguments).strip()
+    except _Failed:
+        return ""
+
+
+def _remote(root: Path, branch: str) -> str:
+    """The URL of the branch's remote, else of `origin`, else of the only one."""
+    found: dict[str, str] = {}
+    upstream = ""
+    for line in _asked(root, "config", "--get-regexp", r"^(remote\..*\.url|branch\..*\.remote)$").splitlines():
+        key, _, value = line.partition(" ")
+        if key.startswith("remote."):
+            found.setdefault(key[len("remote.") : -len(".url")], value)
+        elif key == f"branch.{branch}.remote":
+            upstream = value
+    url = found.get(upstream) or found.get("origin") or (next(iter(found.values())) if len(found) == 1 else "")
+    return secrets.without_credentials(url)
+
+
+def _status(root: Path) -> tuple[bool, list[str]]:
+    """Whether files that git knows are changed, and the new files."""
+    changed, new = False, []
+    for entry in _git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all").split("\0"):
+        if entry.startswith("?? "):
+            new.append(entry[3:])
+        elif entry:
+            changed = True
+    return changed, new
+
+
+def _diff(
+    root: Path, commit: str, taken: Sequence[str], files: tuple[Path, Path], most_bytes: int
+) -> tuple[bytes, bool]:
+    """What changed since the commit and in these new files, and whether some of it is left out for its size."""
+    with tempfile.TemporaryDirectory(prefix="modelyard-git-") as scratch:
+        variables: dict[str, str] = {}
+        if taken:
+            # A copy of the index with the new files announced in it, so that one diff shows everything.
+            index, objects = files
+            copy = Path(scratch, "index")
+            if index.exists():
+                shutil.copyfile(index, copy)
+            variables = {
+                "GIT_INDEX_FILE": str(copy),
+                "GIT_OBJECT_DIRECTORY": scratch,
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects.resolve()),
+            }
+            _git(root, "add", "--intent-to-add", "--force", "--", *taken, **variables)
+        against = commit or _git(root, "hash-object", "-t", "tree", os.devnull).strip()
+        return _bounded(root, ["diff", *_PLAIN_DIFF, against], variables, most_bytes)
+
+
+def _bounded(root: Path, arguments: list[str], variables: dict[str, str], most_bytes: int) -> tuple[bytes, bool]:
+    """What git says, up to a size: then whole files, and True."""
+    with subprocess.Popen(  # noqa: S603 - our own arguments
+        ["git", "-C", os.fspath(root), *arguments],  # noqa: S607 - the user's own
+        env=_environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as child:
+        assert child.stdout is not None  # noqa: S101 - it was asked for
+        text = child.stdout.read(most_bytes + 1)
+        if len(text) > most_bytes:
+            child.kill()
+            return text[: text.rfind(b"\ndiff --git ", 0, most_bytes) + 1], True
+        if child.wait(PATIENCE_S):
+            raise _Failed
+    return text, False
+
+
+def _wanted(path: Path, entry: Path | None) -> bool:
+    """Whether a new file belongs in the patch: source, small, and not where people keep secrets."""
+    if path == entry:
+        return True
+    name = path.name.lower()
+    if path.suffix.lower() not in _SOURCES or any(word in name for word in _PRIVATE):
+        return False
+    try:
+        return path.stat().st_size <= LARGEST_NEW_FILE
+    except OSError:
+        return False
+
+
+def as_new_files(root: Path, files: Sequence[Path], most_bytes: int = 10 * 2**20) -> Patch:
+    """Text files as a patch that makes them, in git's format: for code that is in no repository.
+
+    Args:
+        root: what the paths in the patch begin at.
+        files: below it.
+        most_bytes: of the patch.
+    """
+    pieces: list[bytes] = []
+    left_out: list[str] = []
+    size = 0
+    for path in files:
+        name = path.relative_to(root).as_posix()
+        try:
+            content = path.read_bytes()
+        except OSError:
+            left_out.append(name)
+            continue
+        if b"\0" in content or size + len(content) > most_bytes or any(mark in name for mark in '"\n\t\\'):
+            left_out.append(name)
+            continue
+        size += len(content)
+        lines = content.split(b"\n")
+        ended = lines[-1] == b""
+        if ended:
+            lines.pop()
+        label = name.encode()
+        piece = b"diff --git a/%b b/%b\nnew file mode 100644\n" % (label, label)
+        if lines:
+            piece += b"--- /dev/null\n+++ b/%b\n@@ -0,0 +1,%d @@\n" % (label, len(lines))
+            piece += b"".join(b"+" + line + b"\n" for line in lines)
+            piece += b"" if ended else b"\\ No newline at end of file\n"
+        pieces.append(piece)
+    return Patch(b"".join(pieces), cut=bool(left_out), left_out=tuple(left_out[:50]))
