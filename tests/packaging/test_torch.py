@@ -215,7 +215,7 @@ def test_installed_packages_need_somebody_who_vouches_for_them(tmp_path, monkeyp
     site.mkdir()
     (site / "layers_of_others.py").write_text("from torch import nn\n\nclass Odd(nn.Linear):\n    pass\n")
     monkeypatch.syspath_prepend(site)
-    monkeypatch.setattr("modelyard.packaging.flavors.torch_source._installed_places", lambda: (site.resolve(),))
+    monkeypatch.setattr("modelyard.packaging.source._places_of_packages", lambda: (site.resolve(),))
     import layers_of_others
 
     packaging.save(layers_of_others.Odd(2, 2), tmp_path / "m", flavor="pytorch")
@@ -487,7 +487,7 @@ def test_a_script_stock_mlflow_and_back(tmp_path, program):
     for exported in (pt2, native):
         np.testing.assert_allclose(exported, packaging.load_function(program).predict(data), rtol=1e-6)
     own = [path.name for path in (tmp_path / "safetensors/code").iterdir()]
-    text = next((tmp_path / "safetensors/code" / name).read_text() for name in own if "source" in name)
+    text = next((tmp_path / "safetensors/code" / name).read_text() for name in own if "modelyard_model_" in name)
     assert "open(" not in text
     assert "packaging" not in text
 

@@ -6,6 +6,7 @@ runs (`__main__`) is taken out of it, with what it refers to: a script cannot be
 
 from __future__ import annotations
 
+import argparse
 import ast
 import functools
 import importlib.util
@@ -13,7 +14,7 @@ import site
 import symtable
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, Final
@@ -49,10 +50,19 @@ def local_file(module: str) -> Path | None:
 
 
 class Source:
-    """Collects the files that a class needs, as `path within the code folder → text`, in `files`."""
+    """Collects the files that classes and functions need, as `path within the code folder → text`, in `files`.
 
-    def __init__(self) -> None:
+    Args:
+        own_module: Name for the module of what is taken out of `__main__`.
+        unneeded: Names of methods that nobody calls where the model is loaded: what only they refer to, and cannot be
+            written down, stays behind.
+    """
+
+    def __init__(self, own_module: str, unneeded: Collection[str] = ()) -> None:
         self.files: dict[str, str] = {}
+        self._own_module = own_module
+        self._unneeded = frozenset(unneeded)
+        self._script: _Script | None = None
 
     def add_module(self, module: str) -> None:
         """Collect a local module, its packages' `__init__`, and the local modules that they import."""
@@ -71,25 +81,25 @@ class Source:
             waiting += [parent] if parent else []
             waiting += _imported(text, name if is_package else parent)
 
-    def add_class(self, cls: type, own_module: str) -> str:
-        """Collect what a class needs; returns the module to import it from.
-
-        Args:
-            cls: The class.
-            own_module: Name for the module of what is taken out of `__main__`.
+    def add(self, thing: Any) -> str:
+        """Collect what a class or function needs; returns the module to import it from.
 
         Raises:
             InvalidArgument: it is defined inside a function, or refers to what cannot be written down.
         """
-        if "<" in cls.__qualname__:
-            raise InvalidArgument(f"The class {cls.__name__} is defined inside a function, where nothing can import it")
-        if cls.__module__ != "__main__":
-            self.add_module(cls.__module__)
-            return cls.__module__
-        script = _Script(self)
-        script.take(cls.__qualname__.partition(".")[0], cls.__qualname__)
-        self.files[f"{own_module}.py"] = script.text()
-        return own_module
+        if "<" in thing.__qualname__:
+            kind = "class" if isinstance(thing, type) else "function"
+            raise InvalidArgument(
+                f"The {kind} {thing.__qualname__} is defined inside a function, where nothing can import it"
+            )
+        if thing.__module__ != "__main__":
+            self.add_module(thing.__module__)
+            return str(thing.__module__)
+        if self._script is None:
+            self._script = _Script(self, self._unneeded)
+        self._script.take(thing.__qualname__.partition(".")[0], thing.__qualname__)
+        self.files[f"{self._own_module}.py"] = self._script.text()
+        return self._own_module
 
 
 def _imported(text: str, package: str) -> Iterator[str]:
@@ -106,8 +116,9 @@ def _imported(text: str, package: str) -> Iterator[str]:
 class _Script:
     """What is taken out of `__main__`: definitions as source, plain values as literals, imports for the rest."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, unneeded: frozenset[str]) -> None:
         self._source = source
+        self._unneeded = unneeded
         self._main = vars(sys.modules["__main__"])
         self._trees = list(_trees(self._main))
         self._parts: dict[str, str] = {}
@@ -120,8 +131,8 @@ class _Script:
         # annotations are not evaluated, so what only they name may stay behind
         return f"from __future__ import annotations\n\n{imports}\n\n\n{body}\n"
 
-    def take(self, name: str, by: str) -> None:
-        """Bring a global name of `__main__`, and first what it refers to.
+    def take(self, name: str, by: str, *, optional: bool = False) -> None:
+        """Bring a global name of `__main__`, and first what it refers to; an optional one only if it is easily brought.
 
         Raises:
             InvalidArgument: it is neither written in the script, nor importable, nor plain.
@@ -133,30 +144,34 @@ class _Script:
             self._imports[statement] = None
             self._source.add_module(value.__name__ if isinstance(value, ModuleType) else value.__module__)
             return
+        if (literal := _literal(value)) is not None:
+            self._parts[name] = f"{name} = {literal}"
+            for module in ("argparse", "torch"):
+                if f"{module}." in literal:
+                    self._imports[f"import {module}"] = None
+            return
         if isinstance(value, type | FunctionType) and (node := self._definition(name)) is not None:
             self._parts[name] = ""  # taken: a definition may refer to itself
-            for other in _globals(node):
-                self.take(other, by=name)
+            for other, unneeded in _globals(node, self._unneeded).items():
+                self.take(other, by=name, optional=optional or unneeded)
             self._submodules(node)
             del self._parts[name]  # it stands after what it needs
             self._parts[name] = ast.unparse(node)
-            return
-        literal = repr(value)
-        if len(literal) > _LONGEST_LITERAL or not _is_plain(value):
+        elif not optional:
             raise InvalidArgument(
                 f"{by} refers to {name!r} ({type(value).__name__}), a global that cannot be written into the model's "
                 "code. Keep it in a file given as an artifact and read it in load(), or define it in a module"
             )
-        self._parts[name] = f"{name} = {literal}"
 
     def _definition(self, name: str) -> ast.stmt | None:
         for tree in self._trees:
-            found = [
+            found: list[ast.stmt] = [
                 node
                 for node in ast.walk(tree)
                 if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
             ]
             top = [node for node in found if node in tree.body] or [node for node in found if node.col_offset]
+            top = top or [node for node in tree.body if _is_class_made_by_call(node, name)]
             if top:
                 return top[-1]
         return None
@@ -201,18 +216,26 @@ class _WithoutAnnotations(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _globals(node: ast.stmt) -> Iterator[str]:
-    """The global names that a definition refers to, annotations aside."""
-    bare = ast.unparse(_WithoutAnnotations().visit(ast.parse(ast.unparse(node))))
+def _is_class_made_by_call(node: ast.stmt, name: str) -> bool:
+    """Whether it is `Point = namedtuple("Point", "x y")`, or the like."""
+    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
 
-    def walk(table: symtable.SymbolTable) -> Iterator[str]:
+
+def _globals(node: ast.stmt, unneeded: frozenset[str]) -> dict[str, bool]:
+    """The global names that a definition refers to, annotations aside, and whether only `unneeded` methods do."""
+    bare = ast.unparse(_WithoutAnnotations().visit(ast.parse(ast.unparse(node))))
+    found: dict[str, bool] = {}
+
+    def walk(table: symtable.SymbolTable, *, needless: bool) -> None:
         for symbol in table.get_symbols():
             if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module"):
-                yield symbol.get_name()
+                found[symbol.get_name()] = found.get(symbol.get_name(), True) and needless
+        method = table.get_type() == "class"
         for child in table.get_children():
-            yield from walk(child)
+            walk(child, needless=needless or (method and child.get_name() in unneeded))
 
-    yield from dict.fromkeys(walk(symtable.symtable(bare, "<model>", "exec")))
+    walk(symtable.symtable(bare, "<model>", "exec"), needless=False)
+    return found
 
 
 def _import(name: str, value: Any) -> str | None:
@@ -229,8 +252,19 @@ def _import(name: str, value: Any) -> str | None:
     return f"from {module} import {own}" + ("" if own == name else f" as {name}")
 
 
-def _is_plain(value: Any) -> bool:
+def _literal(value: Any) -> str | None:
+    """The expression that makes the value again; None if there is none."""
+    kind = type(value)
+    if kind.__module__ == "torch" and kind.__name__ in ("device", "dtype"):
+        return repr(value) if kind.__name__ == "dtype" else f"torch.device({str(value)!r})"
+    if kind is argparse.Namespace:
+        inner = _literal(vars(value))
+        return None if inner is None else f"argparse.Namespace(**{inner})"
+    if kind is float and value - value != 0:  # infinities and NaN
+        return f"float({str(value)!r})"
     try:
-        return bool(ast.literal_eval(repr(value)) == value)
+        text = repr(value)
+        plain = len(text) <= _LONGEST_LITERAL and bool(ast.literal_eval(text) == value)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return False
+        return None
+    return text if plain else None

@@ -139,9 +139,9 @@ def _copy_artifacts(artifacts: Mapping[str, str | Path], folder: Path) -> dict[s
 def _written(model: Any, cls: type, folder: Path) -> dict[str, Any]:
     """The class as files in `code`, and the instance's values."""
     remedy = "or save it with serialization_format='cloudpickle', which is loaded only where pickles are allowed"
-    source = Source()
+    source = Source(f"modelyard_model_{uuid.uuid4().hex[:12]}")
     try:
-        module = source.add_class(cls, f"modelyard_model_{uuid.uuid4().hex[:12]}")
+        module = source.add(cls)
     except InvalidArgument as fault:
         raise InvalidArgument(f"{fault.message}; {remedy}.") from None
     for name, text in source.files.items():

@@ -17,6 +17,7 @@ import math
 import pathlib
 import sys
 import types
+import uuid
 import weakref
 from collections.abc import Mapping
 from typing import Any, Final
@@ -34,7 +35,7 @@ from modelyard.packaging.flavors.torch_loader import (
     WEIGHTS,
     is_arithmetic,
 )
-from modelyard.packaging.flavors.torch_source import Source, installed
+from modelyard.packaging.source import Source, local_file
 
 # Kept by nn.Module itself; described by their own fields, or made afresh.
 _OF_MODULE: Final = frozenset(vars(nn.Module()))
@@ -57,6 +58,15 @@ _LEFT_BEHIND: Final = (
     torch.utils.data.Sampler, torch.amp.GradScaler,
 )  # fmt: skip
 _DEEPEST: Final = 60
+# Methods that a model which only predicts never runs: what they refer to may stay behind.
+_TRAINING: Final = (
+    "__init__", "training_step", "validation_step", "test_step", "configure_optimizers", "configure_callbacks",
+    "train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader", "prepare_data", "setup", "teardown",
+    "backward", "optimizer_step", "lr_scheduler_step", "configure_gradient_clipping", "on_fit_start", "on_fit_end",
+    "on_train_start", "on_train_end", "on_train_epoch_start", "on_train_epoch_end", "on_train_batch_start",
+    "on_train_batch_end", "on_validation_start", "on_validation_end", "on_validation_epoch_start",
+    "on_validation_epoch_end", "on_test_epoch_end", "on_before_optimizer_step",
+)  # fmt: skip
 _logger = logging.getLogger("modelyard")
 
 
@@ -90,7 +100,6 @@ def save(module: nn.Module, folder: pathlib.Path) -> tuple[dict[str, str], froze
     """
     description = _Description()
     description.module(unwrap(module), "")
-    files = description.source.finish()
     structure = {
         "format": "modelyard torch structure",
         "version": FORMAT_VERSION,
@@ -101,7 +110,7 @@ def save(module: nn.Module, folder: pathlib.Path) -> tuple[dict[str, str], froze
     text = json.dumps(structure, indent=1, allow_nan=False)
     save_file(description.stored, folder / WEIGHTS, metadata={"format": "pt"})
     (folder / STRUCTURE).write_text(text, encoding="utf-8")
-    return files, frozenset(description.source.packages)
+    return description.source.files, frozenset(description.packages)
 
 
 class _Description:
@@ -111,7 +120,8 @@ class _Description:
         self.entries: list[dict[str, Any]] = []
         self.tensors: dict[str, dict[str, Any]] = {}
         self.stored: dict[str, torch.Tensor] = {}
-        self.source = Source()
+        self.source = Source(f"modelyard_model_{uuid.uuid4().hex[:12]}", _TRAINING)
+        self.packages: set[str] = set()
         self._modules: dict[int, int] = {}
         self._keys: dict[int, str] = {}
         self._data: dict[tuple[Any, ...], str] = {}
@@ -208,10 +218,19 @@ class _Description:
         return key
 
     def _name(self, thing: Any, path: str, name: str) -> str:
+        found: Any = sys.modules.get(thing.__module__)
+        for part in thing.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if found is not thing and "<" not in thing.__qualname__:
+            raise _cannot(path, name, f"{thing.__module__}.{thing.__qualname__} is something else")
         try:
-            return self.source.name_of(thing)
+            module = self.source.add(thing)
         except InvalidArgument as error:
             raise _cannot(path, name, error.message) from None
+        package = thing.__module__.partition(".")[0]
+        if module == thing.__module__ and local_file(module) is None and package not in sys.stdlib_module_names:
+            self.packages.add(package)
+        return f"{module}:{thing.__qualname__}"
 
     def _value(self, value: Any, path: str, name: str) -> Any:
         if value is None or type(value) in (bool, int, str):
@@ -318,7 +337,11 @@ class _Description:
         module = sys.modules.get(kind.__module__)
         return (
             module is not None
-            and (not installed(kind.__module__) or dataclasses.is_dataclass(kind))
+            and (
+                kind.__module__ == "__main__"
+                or local_file(kind.__module__) is not None
+                or dataclasses.is_dataclass(kind)
+            )
             and hasattr(value, "__dict__")
             and not isinstance(value, (weakref.ref, types.ModuleType, types.FunctionType, BaseException))
             and not any(vars(base).get("__slots__") for base in kind.__mro__ if base is not object)
