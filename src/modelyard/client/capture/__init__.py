@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from modelyard.client.recorder import RunRecorder
-
-    from .command import Command
 
 PATIENCE_S: Final = 5.0
 """How long the end of a process waits for a capture that is under way."""
@@ -22,10 +21,29 @@ PATIENCE_S: Final = 5.0
 NUMBER_TAG: Final = "modelyard.number"
 """Tag of a run: how many runs its process had started before."""
 
-_waiting: deque[tuple[RunRecorder, bool, int]] = deque()
+
+class Seen(NamedTuple):
+    """What a process knows of its start: gathered by the caller's thread, since a script forgets its name at its end.
+
+    Attributes:
+        argv: the interpreter's.
+        script: the script's.
+        file: of `__main__`; empty if it has none.
+        spawned: of the script whose functions a process of multiprocessing runs; empty if this is none.
+        directory: the working directory now.
+    """
+
+    argv: tuple[str, ...]
+    script: tuple[str, ...]
+    file: str
+    spawned: str
+    directory: str
+
+
+_waiting: deque[tuple[RunRecorder, bool, int, Seen]] = deque()
 _guard = threading.Lock()
 _threads: list[threading.Thread] = []  # the one that works, if any
-_commands: list[Command] = []
+_seen: list[Seen] = []
 _numbers = itertools.count()
 
 
@@ -36,14 +54,30 @@ def start(run: RunRecorder, *, nested: bool = False) -> None:
         run: that begins.
         nested: it belongs to a parent, which has the files: only tags are set.
     """
+    if not _seen or interactive():
+        _seen[:] = [_look()]
     with _guard:
-        _waiting.append((run, nested, next(_numbers)))
+        _waiting.append((run, nested, next(_numbers), _seen[0]))
         if not _threads:
             _threads.append(threading.Thread(target=_work, name="modelyard-capture", daemon=True))
             _threads[0].start()
     from modelyard.client import exits
 
     exits.before_flush(_finish)
+
+
+def interactive() -> bool:
+    """Whether code comes in piece by piece, so that what was true of the last run may not be of the next."""
+    return "ipykernel" in sys.modules or hasattr(sys, "ps1") or bool(sys.flags.interactive)
+
+
+def _look() -> Seen:
+    main, spawned = (getattr(sys.modules.get(name), "__file__", None) for name in ("__main__", "__mp_main__"))
+    try:
+        directory = os.getcwd()  # noqa: PTH109 - a text is wanted
+    except OSError:  # it was deleted
+        directory = ""
+    return Seen(tuple(sys.orig_argv), tuple(sys.argv), main or "", spawned or "", directory)
 
 
 def wait(timeout_s: float = PATIENCE_S) -> bool:
@@ -68,19 +102,17 @@ def _work() -> None:
             if not _waiting:
                 _threads.clear()
                 return
-            run, nested, number = _waiting.popleft()
+            run, nested, number, seen = _waiting.popleft()
         try:
-            _capture(run, nested, number)
+            _capture(run, nested, number, seen)
         except Exception as error:  # noqa: BLE001 - whatever it is, training goes on
             reports.once("capture", "What repeats this run could not be captured: %s: %s", type(error).__name__, error)
 
 
-def _capture(run: RunRecorder, nested: bool, number: int) -> None:  # noqa: FBT001
-    from . import command, snapshot
+def _capture(run: RunRecorder, nested: bool, number: int, seen: Seen) -> None:  # noqa: FBT001
+    from . import snapshot
 
-    if not _commands or command.interactive():
-        _commands[:] = [command.current()]
-    found = snapshot.snapshot(_commands[0])
+    found = snapshot.snapshot(seen, again=interactive())
     run.set_tags({**found.tags, NUMBER_TAG: str(number)})
     if not nested:
         for path, content in found.files.items():

@@ -13,6 +13,8 @@ from . import packages, secrets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from . import Seen
+
 Kind = Literal["script", "module", "program", "notebook", "console"]
 
 VARIABLES: Final = (
@@ -55,19 +57,13 @@ class Command:
         return shlex.join([*python, *words, *self.arguments])
 
 
-def interactive() -> bool:
-    """Whether code comes in piece by piece, so that what was true of the last run may not be of the next."""
-    return "ipykernel" in sys.modules or hasattr(sys, "ps1") or bool(sys.flags.interactive)
-
-
-def current() -> Command:
-    """This process's."""
-    options, flag, entry, arguments = parts(sys.orig_argv)
-    main = sys.modules.get("__main__")
-    if flag == "-c" and "__mp_main__" in sys.modules:  # a process of multiprocessing: as the one that started it
-        flag, main, entry, arguments = "", sys.modules["__mp_main__"], sys.argv[0], sys.argv[1:]
-    file = getattr(main, "__file__", None) or ""
-    file = os.path.abspath(file) if file else ""  # noqa: PTH100 - what it is called, not where a link leads
+def command(seen: Seen) -> Command:
+    """How a process was started, from what was seen of it when its first run began."""
+    options, flag, entry, arguments = parts(seen.argv)
+    file = seen.file
+    if flag == "-c" and seen.spawned:  # a process of multiprocessing: as the one that started it
+        flag, file, entry, arguments = "", seen.spawned, seen.script[0], list(seen.script[1:])
+    file = os.path.join(seen.directory, file) if file else ""  # noqa: PTH118 - what it is called, not where a link leads
     kind: Kind
     if "ipykernel" in sys.modules:
         # The kernel's own arguments say nothing.
@@ -79,7 +75,7 @@ def current() -> Command:
     else:
         kind, arguments = "console", []
     shown, masked = secrets.mask(arguments)
-    directory = _directory(entry if kind == "script" else "", file)
+    directory = _directory(seen, entry if kind == "script" else "", file)
     return Command(
         kind=kind,
         entry={"script": file, "program": Path(file).name, "console": ""}.get(kind, entry),
@@ -108,15 +104,12 @@ def parts(argv: Sequence[str]) -> tuple[list[str], str, str, list[str]]:
     return options, "", "", []
 
 
-def _directory(entry: str, file: str) -> str:
+def _directory(seen: Seen, entry: str, file: str) -> str:
     """The working directory at the start: what stands before a relative entry in its file's path, else today's."""
     relative = os.path.normpath(entry) if entry else ""
     if relative and not os.path.isabs(relative) and not relative.startswith("..") and file.endswith(os.sep + relative):  # noqa: PTH117
         return file[: -len(relative) - 1] or os.sep
-    try:
-        return os.getcwd()  # noqa: PTH109 - a text is wanted
-    except OSError:  # it was deleted
-        return ""
+    return seen.directory
 
 
 def _is_program(file: Path) -> bool:

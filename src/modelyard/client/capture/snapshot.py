@@ -7,11 +7,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from modelyard import __version__, settings
 
 from . import command, git, machine, packages
+
+if TYPE_CHECKING:
+    from . import Seen
 
 FOLDER: Final = "modelyard"
 """Where the files are, among a run's artifacts."""
@@ -50,16 +53,15 @@ class Snapshot:
 _kept: list[Snapshot] = []
 
 
-def snapshot(started: command.Command) -> Snapshot:
-    """What repeats this process: gathered at its first run, and again where code may change in between (a notebook).
-
-    For one thread at a time.
+def snapshot(seen: Seen, *, again: bool = False) -> Snapshot:
+    """What repeats this process: gathered at its first run. For one thread at a time.
 
     Args:
-        started: how the process was started.
+        seen: of its start.
+        again: gather anew, where code may change between two runs (a notebook).
     """
-    if not _kept or command.interactive():
-        _kept[:] = [_gathered(started)]
+    if not _kept or again:
+        _kept[:] = [_gathered(command.command(seen))]
     return _kept[0]
 
 
