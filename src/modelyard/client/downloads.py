@@ -103,10 +103,10 @@ def has(target: Path, size: int | None, digest: str) -> bool:
 
 
 def _attempt(folder: Folder, path: str, part: _Part, progress: Progress, size: int | None, digest: str | None) -> str:
-    opened = folder.open(path, part.size, part.etag)
+    opened = folder.open(path, part.size if part.etag else 0, part.etag)
     try:
         whole = opened.size if opened.size is not None else size
-        if not part.size or opened.start != part.size or opened.etag != part.etag:
+        if not part.size or not part.etag or opened.start != part.size or opened.etag != part.etag:
             if opened.start:  # another version, and not from its start
                 opened.close()
                 opened = folder.open(path)

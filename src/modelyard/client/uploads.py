@@ -67,7 +67,7 @@ class FileBody:
         self._file = file
         self._name = name
         self._progress = progress
-        self._at = 0
+        self._at = self._counted = 0
         self._hashed = hashed
         self._hasher: Hasher | None = None
         self._promised: str | None = None
@@ -81,9 +81,9 @@ class FileBody:
 
     def seek(self, at: int) -> None:
         """Go back to the start."""
-        self._progress.advance(at - self._at, self._name)
+        self._progress.advance(at - self._counted, self._name)
         self._file.seek(at)
-        self._at = at
+        self._at = self._counted = at
 
     def __iter__(self) -> Iterator[memoryview]:
         self.close()
@@ -99,6 +99,7 @@ class FileBody:
             self._at += count
             yield buffer[:count]
             hasher.update(buffer, count)
+            self._counted = self._at
             self._progress.advance(count, self._name)
 
     def promised(self) -> str | None:
