@@ -16,9 +16,10 @@ of its own in it.
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,10 +27,10 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,35 +190,57 @@ class StockMlflow:
 
 @pytest.fixture(scope="session")
 def stock_mlflow(tmp_path_factory) -> Iterator[StockMlflow]:
-    """It takes a quarter of a minute to start, so there is one for all tests: none may count on what is in it."""
+    """It takes a quarter of a minute to start, so there is one for all tests: none may count on what is in it.
+
+    Processes of one test run share it; the last one that used it ends it.
+    """
     version = pytest.importorskip("mlflow", reason="MLflow is not installed").__version__
-    folder = tmp_path_factory.mktemp("mlflow")
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "stock-mlflow"
+    folder.mkdir(exist_ok=True)
+    noted = folder / "users.json"
+    with _alone(folder):
+        known = json.loads(noted.read_text()) if noted.exists() else {"users": 0, **_start_mlflow(folder)}
+        noted.write_text(json.dumps({**known, "users": known["users"] + 1}))
+    yield StockMlflow(known["url"], version)
+    with _alone(folder):
+        left = json.loads(noted.read_text())
+        if left["users"] > 1:
+            noted.write_text(json.dumps({**left, "users": left["users"] - 1}))
+        else:
+            os.killpg(left["pid"], signal.SIGKILL)  # its workers are processes of their own
+            noted.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start_mlflow(folder: Path) -> dict[str, Any]:
+    """Start it, and wait until it answers: its URL, and its process's id."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    home = Path(tempfile.mkdtemp(dir=folder))
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder / "artifacts"),
+        "--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "artifacts"),
     ]  # fmt: skip
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("MLFLOW_", "MODELYARD_"))}
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "PYTHONWARNINGS": "ignore"}
-    log = folder / "log.txt"
+    log = home / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env={**kept, **quiet}, stdout=output, stderr=output, start_new_session=True
+            command, cwd=home, env={**kept, **quiet}, stdout=output, stderr=output, start_new_session=True
         )
     url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 100
-        while True:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            try:
-                with urllib.request.urlopen(f"{url}/health", timeout=5):
-                    break
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.2)
-        yield StockMlflow(url, version)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # its workers are processes of their own
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    deadline = time.monotonic() + 100
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=5):
+            process.returncode = 0  # another process may be the one that ends it
+            return {"url": url, "pid": process.pid}
+        time.sleep(0.2)
+    process.kill()
+    raise AssertionError(log.read_text())

@@ -136,8 +136,9 @@ def tagged(
 
 
 def moment(ms: int | None) -> str:
-    """A time, in this machine's time zone."""
-    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S") if ms else ""
+    """A time, in this machine's time zone: on a terminal to the minute, else to the second."""
+    form = "%Y-%m-%d %H:%M" if sys.stdout.isatty() else "%Y-%m-%d %H:%M:%S"
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime(form) if ms else ""
 
 
 def duration(start_ms: int | None, end_ms: int | None) -> str:

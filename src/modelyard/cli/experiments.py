@@ -49,7 +49,7 @@ def _answer(
     client: Client, wanted: str | None, order_by: Sequence[str], view: str, limit: int | None, *, json: bool
 ) -> None:
     found = client.search_experiments(view, limit, wanted, list(order_by))
-    columns = [Column("ID", whole=True), Column("NAME"), Column("CREATED"), Column("STATE"), Column("TAGS")]
+    columns = [Column("ID", whole=True), Column("NAME"), Column("CREATED", whole=True), Column("STATE"), Column("TAGS")]
     answer(found, columns, _row, json=json, nothing="No experiments found.")
 
 

@@ -110,7 +110,7 @@ def _answer(
     extra = list(columns)
     if not extra and not json and sys.stdout.isatty():
         extra = _usual_metrics(itertools.islice(found, 50))
-    titles = [Column("RUN ID", whole=True), Column("NAME"), Column("STATUS", whole=True), Column("STARTED")]
+    titles = [Column("RUN ID", whole=True), Column("NAME"), Column("STATUS", whole=True), Column("STARTED", whole=True)]
     titles += [Column("TOOK"), *(Column(each.removeprefix("metrics."), right=_is_metric(each)) for each in extra)]
 
     def row(run: Run) -> list[str]:
@@ -181,7 +181,12 @@ def show(client: Client, *, run: str, json: bool) -> None:
     if data.latest:
         heading("Metrics, latest")
         points = sorted(data.latest, key=lambda point: point.key)
-        columns = [Column("METRIC"), Column("VALUE", right=True), Column("STEP", right=True), Column("TIME")]
+        columns = [
+            Column("METRIC"),
+            Column("VALUE", right=True),
+            Column("STEP", right=True),
+            Column("TIME", whole=True),
+        ]
         show_table(columns, ([each.key, number(each.value), str(each.step), moment(each.timestamp)] for each in points))
     if tags := shown_tags(data.tags):
         heading("Tags")
