@@ -70,7 +70,9 @@ def tracked(autolog_server, autolog_spool, monkeypatch, request) -> Iterator[Tra
         if name.startswith(("MLFLOW_", "MODELYARD_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODELYARD_SPOOL", autolog_spool)
+    monkeypatch.setenv("MODELYARD_CACHE", f"{autolog_spool}/cache")
     monkeypatch.setenv("MODELYARD_CAPTURE", "false")
+    monkeypatch.setenv("MODELYARD_SYSTEM_METRICS", "false")
     from modelyard.client import fluent, uris
 
     fluent.set_tracking_uri(autolog_server)

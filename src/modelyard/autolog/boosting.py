@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 
 
 class Rounds:
-    """The metrics of each boosting round, logged as they come."""
+    """The metrics of each boosting round, logged as they come.
+
+    Attributes:
+        results: By round.
+        last_step: The step whose metrics say how good the model is.
+    """
 
     def __init__(self) -> None:
         self.results: list[dict[str, float]] = []
+        self.last_step = 0
 
     def record(self, step: int, metrics: Iterable[tuple[str, float]]) -> None:
         """Log one round.
@@ -33,6 +39,7 @@ class Rounds:
         self.results.append(named)
         if named:
             fluent.log_metrics(named, step=step)
+            self.last_step = step
 
     def log_best(self, best: int, stopped: int, best_iteration: int) -> None:
         """Log where early stopping stopped, and the best round's metrics once more, as the step after the last.
@@ -44,7 +51,8 @@ class Rounds:
         """
         fluent.log_metrics({"stopped_iteration": stopped, "best_iteration": best_iteration})
         if 0 <= best < len(self.results):
-            fluent.log_metrics(self.results[best], step=len(self.results))
+            self.last_step = len(self.results)
+            fluent.log_metrics(self.results[best], step=self.last_step)
 
 
 def log_train_params(call: Call, unlogged: frozenset[str]) -> None:
@@ -90,12 +98,17 @@ def _fit(options: Options, call: Call) -> Observation:
                 for place, (held, expected) in enumerate(call.argument("eval_set") or ()):
                     recording.log_dataset(held, expected, context="eval", name=f"eval_{place}")
         yield
+        evaluations.remember(wrapper, run.info.run_id, library)
         with recording.random_state_kept(), attempt(library, "model"):
-            model = recording.log_model(
-                options, library, wrapper, example=example, predict=wrapper.predict, **model_options(options)
+            recording.log_model(
+                options,
+                library,
+                wrapper,
+                example=example,
+                predict=wrapper.predict,
+                step=call.notes.get("step", 0),
+                **model_options(options),
             )
-            evaluations.remember(wrapper, run.info.run_id, getattr(model, "model_id", None), library)
-        evaluations.remember(wrapper, run.info.run_id, None, library)
 
 
 def model_options(options: Options) -> Mapping[str, Any]:

@@ -33,7 +33,6 @@ class _Trained:
     """What is known of a run whose model may still be evaluated."""
 
     run_id: str
-    model_id: str | None = None
     datasets: dict[str, list[Any]] = field(default_factory=dict)  # variable name → weak references to its objects
     calls: dict[str, int] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
@@ -65,16 +64,15 @@ def _watch_metrics(library: str) -> None:
                 patching.patch(library, home, name, _metric, also=((metrics, name),))
 
 
-def remember(estimator: Any, run_id: str, model_id: str | None = None, library: str = "sklearn") -> None:
+def remember(estimator: Any, run_id: str, library: str = "sklearn") -> None:
     """From now on, what is computed with this fitted estimator belongs to that run."""
     if not _wanted.get(library) or not patching.watching(library):
         return
     with _lock:
         known = _entry(_models, estimator)
         if known is not None and known[1].run_id == run_id:
-            known[1].model_id = model_id or known[1].model_id
             return
-        _keep(_models, estimator, _Trained(run_id, model_id))
+        _keep(_models, estimator, _Trained(run_id))
     for name in (*_PREDICT, "score"):
         owner = next((parent for parent in type(estimator).__mro__ if name in vars(parent)), None)
         if owner is None or owner is object:

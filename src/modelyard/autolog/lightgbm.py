@@ -80,13 +80,17 @@ def _train(options: Options, call: Call) -> Observation:
         with attempt(LIBRARY, "best iteration"):
             if booster.best_iteration > 0:  # counted from 1
                 rounds.log_best(booster.best_iteration - 1, len(rounds.results), booster.best_iteration)
+        if call.enclosing is not None:
+            call.enclosing.notes["step"] = rounds.last_step
         for kind in ("split", "gain"):
             with attempt(LIBRARY, "feature importance"):
                 importance = booster.feature_importance(importance_type=kind)
                 plots.log_importance(kind, dict(zip(booster.feature_name(), importance.tolist(), strict=True)))
         if alone:
             with attempt(LIBRARY, "model"):
-                recording.log_model(options, LIBRARY, booster, example=example, predict=booster.predict)
+                recording.log_model(
+                    options, LIBRARY, booster, example=example, predict=booster.predict, step=rounds.last_step
+                )
 
 
 def _log_data(call: Call) -> None:

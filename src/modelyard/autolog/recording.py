@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from modelyard import optional
 from modelyard.client import fluent
 
+from . import patching
 from .patching import attempt, paused
 
 if TYPE_CHECKING:
@@ -210,6 +212,8 @@ def log_model(
     if options["log_model_signatures"] and example is not None and predict is not None:
         with attempt(options.library, "inferring the model's signature"):
             signature = _signature(example, predict)
+    if flavor in {"sklearn", "lightgbm"}:
+        _import_skops()
     with paused():
         return models.log_model(
             flavor,
@@ -220,6 +224,18 @@ def log_model(
             registered_model_name=options["registered_model_name"] if name == "model" else None,
             **more,
         )
+
+
+def _import_skops() -> None:
+    """Import skops, without the PyTorch that it does not need.
+
+    skops walks over all of scikit-learn, and the walk imports scikit-learn's adapters for PyTorch and others, hence
+    PyTorch, if it is installed: two seconds at the end of a script that never asked for it. The adapters hold no
+    estimators; without them skops finds the same types.
+    """
+    if "torch" not in sys.modules and "skops.io" not in sys.modules:
+        with patching.hidden(*(f"sklearn.externals.array_api_compat.{name}" for name in ("torch", "cupy", "dask"))):
+            optional.load("skops.io", to="save a scikit-learn model")
 
 
 def _signature(example: Any, predict: Any) -> Any:

@@ -120,11 +120,13 @@ def _fit(options: Options, call: Call) -> Observation:
         yield
         spent = time.perf_counter() - start
         with recording.random_state_kept():
-            _log_fitted(options, estimator, run, (data, targets, weights), example, spent)
+            _log_results(options, estimator, (data, targets, weights), spent)
             if searches.is_search(estimator):
                 with attempt(LIBRARY, "search"):
                     searches.log(options, estimator, run, start_ms)
-        evaluations.remember(estimator, run.info.run_id)
+            evaluations.remember(estimator, run.info.run_id)
+            if options["log_models"]:
+                _log_models(options, estimator, example)
 
 
 def _given(call: Call) -> tuple[Any, Any, Any]:
@@ -140,9 +142,7 @@ def _params(estimator: Any) -> dict[str, Any]:
     return dict(estimator.get_params(deep=not searches.is_search(estimator)))
 
 
-def _log_fitted(
-    options: Options, estimator: Any, run: Any, given: tuple[Any, Any, Any], example: Any, spent: float
-) -> None:
+def _log_results(options: Options, estimator: Any, given: tuple[Any, Any, Any], spent: float) -> None:
     data, targets, weights = given
     with attempt(LIBRARY, "training metrics"):
         metrics, count, pair = scores.training_metrics(
@@ -156,16 +156,25 @@ def _log_fitted(
                 plots.log_confusion(*pair)
     with attempt(LIBRARY, "estimator.html"):
         fluent.log_text(_html(estimator), "estimator.html")
-    predict = _predict(estimator)
+
+
+def _log_models(options: Options, estimator: Any, example: Any) -> None:
+    """Log the estimator, and the best one that a search found, as MLflow does."""
     more = {} if options["serialization_format"] is None else {"serialization_format": options["serialization_format"]}
     with attempt(LIBRARY, "model"):
-        model = recording.log_model(options, "sklearn", estimator, example=example, predict=predict, **more)
-        evaluations.remember(estimator, run.info.run_id, getattr(model, "model_id", None))
+        recording.log_model(options, "sklearn", estimator, example=example, predict=_predict(estimator), **more)
     best = getattr(estimator, "best_estimator_", None) if searches.is_search(estimator) else None
     if best is not None:
         with attempt(LIBRARY, "best model"):
             recording.log_model(
-                options, "sklearn", best, example=example, predict=_predict(best), name="best_estimator", **more
+                options,
+                "sklearn",
+                best,
+                example=example,
+                predict=_predict(best),
+                name="best_estimator",
+                params=_params(best),
+                **more,
             )
 
 

@@ -88,6 +88,8 @@ def _train(options: Options, call: Call) -> Observation:
             best = getattr(booster, "best_iteration", None) if _stops_early(call) else None
             if best is not None:
                 rounds.log_best(best, len(rounds.results) - 1, best)
+        if call.enclosing is not None:
+            call.enclosing.notes["step"] = rounds.last_step
         for kind in options["importance_types"] or ("weight",):
             with attempt(LIBRARY, "feature importance"):
                 plots.log_importance(kind, booster.get_score(importance_type=kind))
@@ -99,6 +101,7 @@ def _train(options: Options, call: Call) -> Observation:
                     booster,
                     example=example,
                     predict=lambda rows: booster.predict(xgboost.DMatrix(rows)),
+                    step=rounds.last_step,
                     **boosting.model_options(options),
                 )
 
