@@ -62,6 +62,7 @@ def before_flush(ends: Callable[[str], None]) -> None:
     """
     if ends not in _before:
         _before.append(ends)
+    _watch_terminate()  # the first to log may have been a thread, which cannot
 
 
 def watch(recorder: Watched) -> None:

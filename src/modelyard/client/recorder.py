@@ -322,14 +322,8 @@ class Recorder:
         journal, sender = self._journal, self._sender
         if journal is None or sender is None:
             return NOTHING
-        end = time.monotonic() + timeout_s
-        while journal.pending() and (left := end - time.monotonic()) > 0:
-            if not sender.away:
-                sender.until(lambda: not journal.pending(), left)
-            elif sender.until(lambda: not journal.pending() or not sender.away, min(left, AWAY_S), patient=True):
-                continue
-            else:
-                break
+        end = time.monotonic() + (min(timeout_s, AWAY_S) if sender.away else timeout_s)
+        sender.until(lambda: not journal.pending(), end - time.monotonic(), patient=True)
         if not journal.pending() and sender.answered:
             # children that died with something left
             sender.adopt_soon()
@@ -487,7 +481,7 @@ class Recorder:
         from .transfers import upload_file
 
         sender = self._sender
-        if sender is None or sender.away:
+        if sender is None or sender.away or not self.known(run).server:
             return False
         try:
             folder = sender.deliverer.runs.folder(run)

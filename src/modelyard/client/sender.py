@@ -60,6 +60,7 @@ class Sender:
         self._step = threading.RLock()  # who delivers: the thread, or at the very end the caller
         self._changed = threading.Condition()  # on an RLock: a signal's handler may notify in the middle of a notify
         self._awake = False
+        self._waiters = 0
         self._stopping = False
         self._pauses = 0
         self._not_before = 0.0  # our own pause
@@ -97,17 +98,23 @@ class Sender:
         """
         end = time.monotonic() + timeout_s
         failures = self.failures
+        if not patient and self._asked_until > time.monotonic():
+            return done()
         self._not_before = 0.0  # somebody waits: try now
-        self.wake()
-        if self._thread is None or not self._thread.is_alive():
-            return self._deliver_here(done, end)
-        with self._changed:
-            while not done():
-                left = end - time.monotonic()
-                if left <= 0 or (self.failures > failures and not patient):
-                    return False
-                self._changed.wait(min(left, 1.0))
-        return True
+        self._waiters += 1
+        try:
+            self.wake()
+            if self._thread is None or not self._thread.is_alive():
+                return self._deliver_here(done, end)
+            with self._changed:
+                while not done():
+                    left = end - time.monotonic()
+                    if left <= 0 or (self.failures > failures and not patient):
+                        return False
+                    self._changed.wait(min(left, 1.0))
+            return True
+        finally:
+            self._waiters -= 1
 
     def _deliver_here(self, done: Callable[[], bool], end: float) -> bool:
         while not done() and time.monotonic() < end:
@@ -126,7 +133,8 @@ class Sender:
             if self._ends():
                 return
             if self._awake:
-                time.sleep(0.005)  # records come in flocks
+                if not self._waiters:
+                    time.sleep(0.005)  # records come in flocks
                 self._awake = False
             left = max(self._not_before, self._asked_until) - time.monotonic()
             if left > 0:

@@ -16,6 +16,7 @@ moved after the bytes are there, so that a reader never sees half of something.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -160,9 +161,11 @@ class Segment:
 def _reserved(path: Path, size: int) -> mmap.mmap:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        if hasattr(os, "posix_fallocate"):
+        try:
             os.posix_fallocate(descriptor, 0, size)
-        else:  # macOS
+        except (AttributeError, OSError) as error:  # macOS; a file system that cannot
+            if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
             os.pwrite(descriptor, bytes(size), 0)
         return mmap.mmap(descriptor, size)
     except BaseException:
