@@ -1,30 +1,51 @@
-"""Writes the table of docs/settings.md from `Settings`: `make docs`."""
+"""Writes the tables of docs/settings.md and docs/client.md from the settings: `make docs`."""
 
 from dataclasses import fields
+from pathlib import Path
 
-from modelyard.settings import PREFIX, Settings
+from modelyard.settings import CLIENT, PREFIX, Settings
 from tests.architecture.source import ROOT
 
 PAGE = ROOT / "docs" / "settings.md"
-BEGIN, END = "<!-- settings: written by `make docs` -->", "<!-- end of settings -->"
+CLIENT_PAGE = ROOT / "docs" / "client.md"
+MARKS = {
+    PAGE: ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->"),
+    CLIENT_PAGE: ("<!-- settings of the client: written by `make docs` -->", "<!-- end of settings of the client -->"),
+}
 
 
 def table() -> str:
-    """One row per setting, in the order of the class."""
-    rows = ["| variable | default | what it does |", "|---|---|---|"]
-    for setting in fields(Settings):
-        default = str(setting.default).lower() if isinstance(setting.default, bool) else str(setting.default)
-        shown = f"`{default}`" if default else "empty"
-        rows.append(f"| `{PREFIX}{setting.name.upper()}` | {shown} | {setting.metadata['text']} |")
+    """One row per setting of the server, in the order of the class."""
+    head = ["| variable | default | what it does |", "|---|---|---|"]
+    rows = [
+        f"| `{PREFIX}{setting.name.upper()}` | {_shown(setting.default)} | {setting.metadata['text']} |"
+        for setting in fields(Settings)
+    ]
+    return "\n".join(head + rows)
+
+
+def client_table() -> str:
+    """One row per setting of the client, in the order of the module."""
+    rows = ["| variable | also | default | what it does |", "|---|---|---|---|"]
+    for setting in CLIENT.values():
+        also = " ".join(f"`{name}`" for name in setting.also)
+        rows.append(f"| `{setting.variable}` | {also} | {setting.shown or _shown(setting.default)} | {setting.text} |")
     return "\n".join(rows)
 
 
-def page() -> str:
+def _shown(default: object) -> str:
+    text = str(default).lower() if isinstance(default, bool) else str(default)
+    return f"`{text}`" if text else "empty"
+
+
+def page(path: Path = PAGE) -> str:
     """The page as it should be: what people wrote, around the table."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    begin, end = MARKS[path]
+    before, _, rest = path.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{table() if path == PAGE else client_table()}\n{end}{after}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    for each in MARKS:
+        each.write_text(page(each))

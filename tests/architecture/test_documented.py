@@ -2,9 +2,14 @@
 
 import re
 import tomllib
+from dataclasses import fields
+from pathlib import Path
 
-from tests.architecture.settings_table import PAGE, page
-from tests.architecture.source import ROOT
+import pytest
+
+from modelyard.settings import CLIENT, PREFIX, Settings
+from tests.architecture.settings_table import MARKS, page
+from tests.architecture.source import ROOT, files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
@@ -14,8 +19,17 @@ def package(requirement: str) -> str:
     return re.split(r"[\[<>=;~! ]", requirement, maxsplit=1)[0].lower()
 
 
-def test_every_setting_is_documented() -> None:
-    assert PAGE.read_text() == page(), "run: make docs"
+@pytest.mark.parametrize("path", MARKS, ids=lambda path: path.stem)
+def test_every_setting_is_documented(path: Path) -> None:
+    assert path.read_text() == page(path), "run: make docs"
+
+
+def test_the_client_reads_no_other_variable() -> None:
+    texts = [path.read_text() for path in files("src") if "server" not in path.parts]
+    named = {variable for text in texts for variable in re.findall(r"\bMODELYARD_[A-Z_]+\b", text)}
+    known = {*CLIENT, *(f"{PREFIX}{setting.name.upper()}" for setting in fields(Settings))}
+    assert "MODELYARD_SPOOL" in named
+    assert named - known == set()
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -27,6 +27,12 @@ def test_the_ground_floor_loads_nothing_foreign(module: str) -> None:
     assert loaded_by(module) == set()
 
 
+def test_naming_what_a_script_uses_loads_no_transport_and_no_numbers() -> None:
+    """Not before something is logged: a script may be imported by others that never log."""
+    heavy = loaded_by("modelyard; modelyard.log_metric, modelyard.start_run, modelyard.stage, modelyard.set_experiment")
+    assert heavy <= {"msgspec", "typing_extensions"}
+
+
 def test_the_command_line_loads_nothing_heavy() -> None:
     assert loaded_by("modelyard.cli.main") & HEAVY == set()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard import settings
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, InvalidState, Unavailable
 
-from . import reports, uris
+from . import uris
 from .active import state
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | int 
             if experiment_name is None
             else client.get_experiment_by_name(experiment_name) or _made(client, experiment_name)
         )
-    except Unavailable as error:
-        reports.once(("away", uri), "%s Runs are kept on disk and delivered later.", error)
+    except Unavailable:  # the recorder says so when a run begins
         experiment = Experiment(str(experiment_id or ""), experiment_name or "")
     if experiment.lifecycle_stage != "active":
         raise InvalidState(
