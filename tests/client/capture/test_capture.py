@@ -68,7 +68,8 @@ def test_a_script_in_a_repository(run, repo, tmp_path) -> None:
     commit = repo.commit()
     repo("remote", "add", "origin", "https://ann:secret@example.org/wine.git")
     repo.write("jobs/helper.py", "x = 1\n")
-    (run_id,) = run("-O", "jobs/train.py", "first", "--token", "abc", "--lr=0.1", cwd=repo.root, PYTHONHASHSEED="1")
+    variables = {"PYTHONHASHSEED": "1", "PYTHONPATH": "jobs:/elsewhere", "SOME_TOKEN": "unmentioned"}
+    (run_id,) = run("-O", "jobs/train.py", "first", "--token", "abc", "--lr=0.1", cwd=repo.root, **variables)
     tags = run.tags(run_id)
     assert tags["mlflow.source.git.commit"] == commit
     assert tags["mlflow.source.git.branch"] == "main"
@@ -85,14 +86,16 @@ def test_a_script_in_a_repository(run, repo, tmp_path) -> None:
         "kind": "script",
         "entry": "jobs/train.py",
         "arguments": ["first", "--token", "***", "--lr=0.1"],
-        "masked": ["token"],
+        "masked": {"3": "token"},
         "options": ["-O"],
         "directory": ".",
         "variables": {"PYTHONHASHSEED": "1"},
+        "path": ["jobs", "/elsewhere"],
     }
     assert found["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
     assert found["machine"]["cpu_count"] == os.cpu_count()
     assert found["machine"]["memory_bytes"] > 2**28
+    assert b"unmentioned" not in b"".join(files.values())
     assert "secret" not in b"".join(files.values()).decode()
     assert "abc" not in json.dumps(found)
 

@@ -32,7 +32,9 @@ TOKEN = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k
     ],
 )
 def test_what_is_masked(given_arguments, shown, named) -> None:
-    assert secrets.mask(given_arguments, {"WANDB_API_KEY": "the-value-of-it"}) == (shown, named)
+    found, masked = secrets.mask(given_arguments, {"WANDB_API_KEY": "the-value-of-it"})
+    assert (found, list(masked.values())) == (shown, named)
+    assert all("***" in found[number - 1] for number in masked)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_what_is_masked(given_arguments, shown, named) -> None:
     ],
 )
 def test_what_is_not(arguments) -> None:
-    assert secrets.mask(arguments, {"HOME": "/home/ann", "API_TOKEN": "short"}) == (arguments, [])
+    assert secrets.mask(arguments, {"HOME": "/home/ann", "API_TOKEN": "short"}) == (arguments, {})
 
 
 @given(st.lists(st.text(max_size=30), max_size=6))

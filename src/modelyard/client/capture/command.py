@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -34,20 +34,22 @@ class Command:
         entry: the file; for a module its dotted name, for a program its name.
         file: where the entry's code is; empty if there is no file.
         arguments: behind the entry, secrets starred out.
-        masked: names (or numbers, from 1) of the arguments that held them.
+        masked: number (from 1) → name of the arguments that held them.
         options: Python's own, such as `-O`.
         directory: the working directory.
         variables: those of `VARIABLES` that are set.
+        path: what `PYTHONPATH` adds to the places of modules.
     """
 
     kind: Kind
     entry: str
     file: str
     arguments: tuple[str, ...]
-    masked: tuple[str, ...]
+    masked: dict[int, str]
     options: tuple[str, ...]
     directory: str
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str]
+    path: tuple[str, ...]
 
     def __str__(self) -> str:
         import shlex
@@ -81,10 +83,15 @@ def command(seen: Seen) -> Command:
         entry={"script": file, "program": Path(file).name, "console": ""}.get(kind, entry),
         file="" if kind == "console" else file,
         arguments=tuple(shown),
-        masked=tuple(masked),
+        masked=masked,
         options=tuple(options),
         directory=directory,
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        path=tuple(
+            os.path.join(directory, entry)  # noqa: PTH118 - a text is wanted
+            for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+            if entry
+        ),
     )
 
 

@@ -74,6 +74,8 @@ def _lines(metadata: str, name: str, version: str) -> list[str]:
     """How pip writes a package: by its version, or by where it came from (PEP 610)."""
     try:
         origin = json.loads(Path(metadata, "direct_url.json").read_bytes())
+        if Path(metadata, "INSTALLER").is_file() and Path(metadata, "INSTALLER").read_text().strip() == "conda":
+            return [f"{name}=={version}"]  # its files came from a directory of the machine that built the package
         return _direct(name, version, origin)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [f"{name}=={version}"]

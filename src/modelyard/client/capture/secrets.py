@@ -53,7 +53,7 @@ def without_credentials(url: str) -> str:
     return _QUERY.sub(rf"\1{STARS}", _USERINFO.sub(r"\1", url))
 
 
-def mask(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[list[str], list[str]]:
+def mask(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[list[str], dict[int, str]]:
     """Arguments with their secrets starred out.
 
     Args:
@@ -61,11 +61,12 @@ def mask(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> t
         environ: variables whose values are secrets if their names say so.
 
     Returns:
-        The arguments, as many as before, and for each that was changed its option's name (or its number, from 1).
+        The arguments, as many as before, and for each that was changed: its number, from 1, and its option's name (or
+        its number again).
     """
     known = [value for name, value in environ.items() if is_secret(name) and len(value) >= _SHORTEST]
     shown: list[str] = []
-    masked: list[str] = []
+    masked: dict[int, str] = {}
     waiting = ""  # the option whose value comes next
     for number, argument in enumerate(arguments, 1):
         if waiting and not _OPTION.fullmatch(argument):
@@ -75,7 +76,7 @@ def mask(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> t
         waiting = argument.lstrip("-") if _OPTION.fullmatch(argument) and is_secret(argument) else ""
         shown.append(text)
         if text != argument:
-            masked.append(name)
+            masked[number] = name
     return shown, masked
 
 

@@ -115,6 +115,7 @@ def _described(started: command.Command, root: Path) -> dict[str, Any]:
         "options": started.options,
         "directory": below(root, started.directory),
         "variables": started.variables,
+        "path": [below(root, entry) for entry in started.path],
     }
 
 
