@@ -209,8 +209,8 @@ def test_models_are_pulled(world) -> None:
     result = run("models", "pull", "--filter", "tags.kind = 'tree'", "--to", target)
     assert result.exit_code == 1
     assert (target / "winetest" / "2" / "weights.txt").read_text() == "x" * 1500
-    assert "empty: " in result.stderr
-    assert "1 of 2 models are not here" in result.stderr
+    assert "missing: empty: " in result.stderr
+    assert "2 matched: 1 fetched" in result.stdout
     told = json.loads(said("models", "pull", "--filter", "name = 'winetest'", "--to", target, "--json"))
     assert (told["matched"], told["present"]) == (1, 1)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .asking import answer, as_json, asks, document, limited, moment, ordered, pairs, removed, size, tagged
+from .asking import answer, as_json, asks, document, limited, moment, ordered, pairs, removed, tagged
 from .experiments import shown_tags
 from .pull import command as pull
 from .tables import Column, facts, heading
 from .tables import show as show_table
-from .transfer_bar import transfer_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -290,39 +288,6 @@ def history(client: Client, *, name: str | None, limit: int | None, json: bool) 
 def _event_row(event: Any) -> list[str]:
     told = [event.model, event.version, event.subject, event.old, event.new, event.reason]
     return [moment(event.at_ms), event.principal, event.change, *("" if each is None else str(each) for each in told)]
-
-
-@command.command("pull")
-@click.option("--filter", metavar="FILTER", help="Which models, such as \"tags.model_type = 'x'\". [all]")
-@click.option(
-    "--to", type=click.Path(file_okay=False, path_type=Path), default=Path("models"), help="The directory. [./models]"
-)
-@click.option("--stage", metavar="STAGE", help="Of each model the version in this stage. [the newest]")
-@click.option("--alias", metavar="ALIAS", help="Of each model the version that this alias points to.")
-@click.option("--environment", metavar="ENVIRONMENT", help="Of each model the version in this environment.")
-@click.option("--versions", is_flag=True, help="The filter is about versions; all that match are fetched.")
-@as_json
-@asks
-def pull_models(client: Client, *, filter: str | None, to: Path, json: bool, **which: Any) -> None:
-    """Fetch all registered models that match: in parallel, verified, only what is not here yet.
-
-    Each is then in DIRECTORY/MODEL/VERSION. Those that are not here are named on stderr, each with the reason, and the
-    exit code is 1.
-    """
-    from modelyard.client.pull import pull
-
-    with transfer_bar("Pulling") as report:
-        pulled = pull(client, filter, to, report=report, **which)
-    if json:
-        document(pulled.to_dict())
-    else:
-        columns = [Column("NAME"), Column("VERSION", right=True), Column("STATE"), Column("SIZE", right=True)]
-        rows = [[each.name, each.version, each.state, size(each.size), each.path] for each in pulled.models]
-        show_table([*columns, Column("PATH")], rows, "No models match.")
-    for each in pulled.failed:
-        click.echo(f"{each.name}{f' version {each.version}' if each.version else ''}: {each.reason}", err=True)
-    if pulled.failed:
-        raise click.ClickException(f"{len(pulled.failed)} of {len(pulled.models)} models are not here.")
 
 
 def _number(client: Client, name: str, version: str) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="The directory: NAME/VERSION in it.",
+    default=Path("models"),
+    help="The directory: NAME/VERSION in it. [./models]",
 )
 @click.option("--stage", help="Of each model the version in this stage.")
 @click.option("--alias", help="Of each model the version of this alias.")
