@@ -133,16 +133,16 @@ def test_a_module_that_is_hidden_can_be_imported_afterwards() -> None:
     assert "this" not in sys.modules
 
 
-def test_logging_a_model_does_not_import_pytorch(tracked, tmp_path) -> None:
-    """Two seconds that a script would pay for a library that it does not use."""
+def test_autolog_imports_no_library_and_logging_a_model_does_not_import_pytorch(tracked) -> None:
+    """PyTorch: two seconds that a script would pay for a library that it does not use."""
     pytest.importorskip("torch", reason="PyTorch is not installed")
     program = f"""
 import sys
-from modelyard.client import fluent
-from modelyard.autolog import registry
-fluent.set_tracking_uri({tracked.url!r})
-fluent.set_experiment({tracked.experiment!r})
-registry.autolog()
+import modelyard as mlflow
+mlflow.set_tracking_uri({tracked.url!r})
+mlflow.set_experiment({tracked.experiment!r})
+mlflow.autolog()
+assert not {{"sklearn", "xgboost", "lightgbm", "optuna", "lightning", "keras", "numpy"}} & set(sys.modules)
 from sklearn.linear_model import LogisticRegression
 LogisticRegression().fit([[0.0], [1.0]], [0, 1])
 import skops.io._trusted_types as types

@@ -252,6 +252,20 @@ def test_evaluation_can_be_left_out(tracked) -> None:
     assert set(tracked.only().data.metrics) == TRAINING
 
 
+def test_a_model_that_predicts_in_a_loop_is_let_be(autolog) -> None:
+    model = LogisticRegression().fit(X, Y)
+    for _ in range(1100):
+        batch = X[:2].copy()
+        model.predict(batch)
+    (_, trained) = evaluations._models[id(model)]
+    known, count = trained.datasets["batch"]
+    assert count[0] <= 1000
+    assert len(known) <= 2  # those that are gone are forgotten
+    assert len(evaluations._predictions) < 10
+    model.score(X, Y)
+    assert set(autolog.only().data.metrics) == TRAINING
+
+
 def test_a_variable_is_found_where_it_has_a_name() -> None:
     here = object()
     assert evaluations.variable(here) == "here"

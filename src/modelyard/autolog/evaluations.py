@@ -30,12 +30,16 @@ _NO_METRIC: Final = ("make_scorer", "get_scorer", "get_scorer_names", "check_sco
 
 @dataclass(slots=True)
 class _Trained:
-    """What is known of a run whose model may still be evaluated."""
+    """What is known of a run whose model may still be evaluated.
+
+    A model that predicts in a loop is not being evaluated: after a thousand calls nobody looks any more (`left`).
+    """
 
     run_id: str
-    datasets: dict[str, list[Any]] = field(default_factory=dict)  # variable name → weak references to its objects
+    datasets: dict[str, tuple[dict[int, Any], list[int]]] = field(default_factory=dict)  # by variable: see `_dataset`
     calls: dict[str, int] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
+    left: int = 1000
 
 
 _lock = threading.RLock()
@@ -96,9 +100,14 @@ def _entry(table: dict[int, Any], key: Any) -> Any:
     return entry if entry is not None and entry[0]() is key else None
 
 
+def _counted(trained: _Trained) -> bool:
+    trained.left -= 1
+    return trained.left >= 0
+
+
 def _predict(call: Call) -> Observation:
     known = _entry(_models, call.instance)
-    if known is None:
+    if known is None or not _counted(known[1]):
         return
     result = yield
     with _lock:
@@ -107,7 +116,7 @@ def _predict(call: Call) -> Observation:
 
 def _score(call: Call) -> Observation:
     known = _entry(_models, call.instance)
-    if known is None:
+    if known is None or not _counted(known[1]):
         return
     value = yield
     name = f"{type(call.instance).__name__}_score"
@@ -118,7 +127,7 @@ def _metric(call: Call) -> Observation:
     value = yield
     for given in (*call.args[:3], *call.kwargs.values()):
         known = _entry(_predictions, given)
-        if known is not None:
+        if known is not None and _counted(known[1]):
             _log(known[1], call.original.__name__, known[2], value, call)
             return
 
@@ -148,15 +157,14 @@ def _dataset(trained: _Trained, data: Any) -> str:
     """The variable's name; another object of the same name is `<name>-2`, and so on."""
     name = variable(data) or "unknown_dataset"
     with _lock:
-        seen = trained.datasets.setdefault(name, [])
-        for place, reference in enumerate(seen):
-            if reference() is data:
-                return name if place == 0 else f"{name}-{place + 1}"
-        try:
-            seen.append(weakref.ref(data))
-        except TypeError:
-            seen.append(lambda: data)
-        return name if len(seen) == 1 else f"{name}-{len(seen)}"
+        known, count = trained.datasets.setdefault(name, ({}, [0]))
+        entry = _entry(known, data)
+        if entry is None:
+            count[0] += 1
+            _keep(known, data, count[0])
+            entry = _entry(known, data)
+        place = 1 if entry is None else entry[1]  # a list cannot be told from the next one
+        return name if place == 1 else f"{name}-{place}"
 
 
 def variable(value: Any) -> str | None:

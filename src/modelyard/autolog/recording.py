@@ -122,7 +122,10 @@ def rows_of(data: Any) -> int:
 def rows(data: Any, which: slice) -> Any:
     """Some rows of a data frame, an array, a sparse matrix or a list."""
     located = getattr(data, "iloc", None)
-    return data[which] if located is None else located[which]
+    if located is not None:
+        return located[which]
+    compressed = getattr(data, "tocsr", None)  # not every sparse format can be sliced
+    return data[which] if compressed is None or hasattr(data, "indptr") else compressed()[which]
 
 
 def example_of(data: Any) -> Any:
