@@ -125,11 +125,11 @@ class FlavorContract:
         self.save(model, tmp_path / "model")
         manifest = packaging.Model.read(tmp_path / "model")
         entry = manifest.flavors[self.flavor]
-        for key in ("data", "pickled_model"):
+        for key in ("data", "model_data", "pickled_model"):
             if key in entry:
                 entry[key] = f"../elsewhere/{self.file}"
         manifest.write(tmp_path / "model")
-        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / self.file).parent.mkdir(parents=True)
         (tmp_path / "model" / self.file).rename(tmp_path / "elsewhere" / self.file)
         with pytest.raises(DataCorrupted):
             packaging.load(tmp_path / "model")

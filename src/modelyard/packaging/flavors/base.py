@@ -19,6 +19,7 @@ Predict = Callable[[Any, dict[str, Any] | None], Any]
 """`predict(data, params)`: how a model answers as a python function; `params` is None when none were given."""
 
 FLAVORS: Final = {
+    "keras": "modelyard.packaging.flavors.keras",
     "lightgbm": "modelyard.packaging.flavors.lightgbm",
     "onnx": "modelyard.packaging.flavors.onnx",
     "python_function": "modelyard.packaging.flavors.python_function",

@@ -88,17 +88,17 @@ class TorchFlavor:
         inputs = _Inputs(example)
         if isinstance(model, torch.jit.ScriptModule) and wanted in (None, "torchscript"):
             torch.jit.save(model, data / torch_loader.SCRIPT)
-            chosen = "torchscript"
+            chosen, packages = "torchscript", []
         else:
-            chosen = self._write(model, folder, wanted, inputs)
+            chosen, packages = self._write(model, folder, wanted, inputs)
         config: dict[str, Any] = {
             "model_data": _DATA,
             "pytorch_version": str(torch.__version__),
             "serialization_format": chosen,
         }
-        requires = ["torch", *(["safetensors"] if chosen == "safetensors" else [])]
+        requires = ["torch", *packages]
         if chosen == "pickle":
-            return Saved(config, {"loader_module": "mlflow.pytorch", "data": _DATA}, [*requires, "cloudpickle"])
+            return Saved(config, {"loader_module": "mlflow.pytorch", "data": _DATA}, requires)
         if inputs.given:
             config["input_dtypes"] = inputs.dtypes
             text = json.dumps({"dtypes": inputs.dtypes})
@@ -108,23 +108,24 @@ class TorchFlavor:
         (own / f"{LOADER}.py").write_text(Path(torch_loader.__file__).read_text(encoding="utf-8"), encoding="utf-8")
         return Saved(config, {"loader_module": LOADER, "data": _DATA}, requires)
 
-    def _write(self, model: nn.Module, folder: Path, wanted: str | None, inputs: _Inputs) -> str:
+    def _write(self, model: nn.Module, folder: Path, wanted: str | None, inputs: _Inputs) -> tuple[str, list[str]]:
+        """The format that was chosen, and the packages beside torch that it needs."""
         if wanted == "pickle":
             _pickle(model, folder / _DATA)
-            return "pickle"
+            return "pickle", ["cloudpickle"]
         if wanted == "torchscript":
             raise InvalidArgument(
                 "torchscript keeps modules that torch.jit.script or torch.jit.trace made; this is none."
             )
         if wanted == "pt2" and not inputs.given:
             raise InvalidArgument(
-                "serialization_format='pt2' exports the model by running it once: give an input_example."
+                f"serialization_format='pt2' exports the model by running it with an input_example, and {inputs.why}."
             )
         refusal: InvalidArgument | None = None
         if wanted != "safetensors" and inputs.given:
             try:
                 torch_program.export(model, *inputs.tensors(model), folder / _DATA / torch_loader.PROGRAM)
-                return "pt2"
+                return "pt2", []
             except InvalidArgument as error:
                 if wanted == "pt2":
                     raise
@@ -145,7 +146,7 @@ class TorchFlavor:
                 place.write_text(text, encoding="utf-8")
         if strangers := sorted(packages - TRUSTED_PACKAGES):
             _logger.warning("Loading this model will need trusted=%r: it holds classes of these packages.", strangers)
-        return "safetensors"
+        return "safetensors", ["safetensors", *sorted(packages - {"torch"})]
 
     def load(self, folder: Path, config: Mapping[str, Any], trust: Trust, *, map_location: Any = None) -> nn.Module:
         """The module, ready for predictions (`eval`), on the device it was saved on if that exists here.
@@ -203,11 +204,17 @@ class _Inputs:
     def __init__(self, example: Any) -> None:
         if isinstance(example, tuple) and len(example) == 2 and isinstance(example[1], dict):
             example = example[0]  # MLflow's pair of data and params
-        self.given = example is not None and not isinstance(example, (str, bytes))
         self._by_name: dict[str, torch.Tensor] = {}
         self._by_place: list[torch.Tensor] = []
-        if not self.given:
-            return
+        self.why = "there is no input_example"
+        if example is not None:
+            try:
+                self._take(example)
+            except (TypeError, ValueError) as error:
+                self.why = f"the input_example cannot be made tensors: {error}"
+        self.given = bool(self._by_name or self._by_place)
+
+    def _take(self, example: Any) -> None:
         if hasattr(example, "columns") and hasattr(example, "to_numpy"):
             self._by_place = [_tensor(example.to_numpy(), floating=True)]
         elif isinstance(example, Mapping):
@@ -241,11 +248,7 @@ def _tensor(value: Any, *, floating: bool = False) -> torch.Tensor:
         return value.detach()
     import numpy as np
 
-    try:
-        array = np.array(value, dtype=np.float32 if floating else None)
-        return torch.from_numpy(array)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"This input example cannot be made a tensor: {error}.") from error
+    return torch.from_numpy(np.array(value, dtype=np.float32 if floating else None))
 
 
 def _resolver(own: frozenset[str], trust: Trust) -> Callable[[str], Any]:

@@ -111,6 +111,7 @@ def rebuild(folder: pathlib.Path, *, resolve: Resolve = lookup, map_location: An
         BrokenModelError: the files do not fit each other, or a name cannot be imported.
         UntrustedNameError: raised by `resolve`.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -122,6 +123,8 @@ def rebuild(folder: pathlib.Path, *, resolve: Resolve = lookup, map_location: An
             )
         tensors = _tensors(structure["tensors"], load_file(folder / WEIGHTS), map_location)
         return _Rebuilding(structure["modules"], tensors, resolve).run()
+    except (SafetensorError, OSError) as error:
+        raise BrokenModelError(f"{WEIGHTS} does not read: {error}") from error
     except (KeyError, TypeError, IndexError, AttributeError, json.JSONDecodeError) as error:
         raise BrokenModelError(f"{STRUCTURE} is not a description of a model: {error!r}") from error
 

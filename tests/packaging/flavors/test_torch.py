@@ -9,6 +9,7 @@ import sys
 import textwrap
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,32 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch import nn  # noqa: E402  after the skip
 
 from modelyard.packaging.flavors.torch_program import is_plain_expression  # noqa: E402
-from tests.packaging.torch_models import Branching, Everything, Pair, Small  # noqa: E402
+from tests.contracts.flavor import FlavorContract, rows  # noqa: E402
+from tests.packaging.flavors.torch_models import Branching, Everything, Pair, Small  # noqa: E402
+
+
+class TestModules(FlavorContract):
+    """What every flavor must do."""
+
+    flavor = "pytorch"
+    file = "data/weights.safetensors"
+    options = {"serialization_format": "safetensors"}  # noqa: RUF012
+
+    def answers(self, model: Any, data: Any) -> Any:
+        return model(torch.from_numpy(data)).detach().numpy()
+
+    @pytest.fixture
+    def model(self) -> Any:
+        return Small().eval()
+
+    @pytest.fixture
+    def data(self) -> Any:
+        return rows(5).astype("float32")
+
+
+class TestPrograms(TestModules):
+    file = "data/model.pt2"
+    options = {"serialization_format": "pt2", "export_example": rows(2).astype("float32")}  # noqa: RUF012
 
 
 @pytest.fixture(autouse=True)
