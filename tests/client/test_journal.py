@@ -213,7 +213,7 @@ def fill(writer: PointWriter, series: Series, step: int) -> tuple[int, str]:
         step += 1
 
 
-def test_the_bound_holds_and_room_that_is_made_is_used(tmp_path) -> None:
+def test_the_bound_holds_and_room_that_is_made_is_used(tmp_path, monkeypatch) -> None:
     budget = Budget(3 * 4096)
     stream = Stream(tmp_path, POINTS, "part", 4096, budget)
     writer = PointWriter(stream.next_segment)
@@ -224,6 +224,7 @@ def test_the_bound_holds_and_room_that_is_made_is_used(tmp_path) -> None:
     assert written > 300
     assert budget.used == sum(path.stat().st_size for path in tmp_path.iterdir()) == 3 * 4096
     stream.release(stream.end // 2)
+    monkeypatch.setattr(writer, "_full_until", 0.0)
     writer.append(series, "k", 1.0, written, written)
     assert read_points(stream)[-1][-1] == written
 
@@ -239,10 +240,56 @@ def test_a_full_disk_is_bridged_by_memory_and_then_drops(tmp_path, monkeypatch) 
     monkeypatch.setattr(os, "posix_fallocate", full)
     written, why = fill(writer, series, 1)
     assert "No space left" in why
-    assert stream.volatile()
     assert 8 * 2**20 // 32 < written < 9 * 2**20 // 32 + 2
     assert len(list(tmp_path.iterdir())) == 1
     assert len(read_points(stream)) == written
+
+    monkeypatch.undo()  # somebody made room
+    assert stream.save(0) == []
+    again = stream_of(tmp_path, POINTS)
+    assert again.load() == []
+    assert len(read_points(again)) == written
+
+
+def test_what_finds_no_room_to_the_end_is_told(tmp_path, monkeypatch) -> None:
+    stream = stream_of(None, POINTS)
+    writer = PointWriter(stream.next_segment)
+    for step in range(300):
+        writer.append(Series("r"), "k", 1.0, step, step)
+    assert stream.left(0) == 300 * 32
+    assert sum(segment.committed - HEADER for segment in stream.save(0)) == 300 * 32
+    assert stream.left(0) == 0
+
+
+def test_a_process_whose_disk_is_full_goes_on_and_says_so(tmp_path, sqlite_server) -> None:
+    from tests.client.logging_process import Reader, run
+
+    script = """
+import resource
+run = begin()
+for step in range(100): run.log_metric("m", 1.0, step, 1)
+recorder.flush()
+recorder._sender.stop(5)                       # nothing is delivered for now
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+for step in range(100, 400_000): run.log_metric("m", 1.0, step, 1)
+for number in range(200): run.set_tags({f"t{number}": "x" * 4000})
+run.log_artifact("a.txt", b"x" * 100_000)      # straight to the server
+say("still here")
+"""
+    done = run(script, sqlite_server.url, tmp_path / "spool")
+
+    assert (done.returncode, done.stdout) == (0, "still here\n"), done.stderr
+    said = [line for line in done.stderr.splitlines() if line]
+    assert len(said) == 2, said
+    assert "Metrics are being dropped" in said[0]
+    assert "found no room on disk, and are lost" in said[1]
+    reader = Reader(sqlite_server.url)
+    found_run = reader.named("run")
+    steps = reader.steps(found_run["info"]["run_id"], "m")
+    assert steps == list(range(len(steps)))
+    assert 280_000 < len(steps) < 400_000
+    assert len(found_run["data"]["tags"]) == 201
+    assert reader.files(found_run["info"]["run_id"]) == {"a.txt": 100_000}
 
 
 # ------------------------------------------------------------------------------------ owners

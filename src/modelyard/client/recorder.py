@@ -6,6 +6,7 @@ is reported once on the logger `modelyard`, or raised by `wait`.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -266,7 +267,9 @@ class Recorder:
         Raises:
             NotFound: there is none with this id. A server that is away does not raise.
         """
-        self.journal().ledger.note(run_id, begun=True, status="RUNNING")
+        ledger = self.journal().ledger
+        # an id that this process did not make up is the server's
+        ledger.note(run_id, server=ledger.get(run_id).server, begun=True, status="RUNNING")
         return self._begun(run_id, self.write("resume", run_id, {}), wait_s)
 
     def _begun(self, run: str, ticket: int, wait_s: float) -> RunRecorder:
@@ -329,15 +332,17 @@ class Recorder:
             sender.adopt_soon()
             left = max(0.0, end - time.monotonic())
             sender.until(lambda: not sender.adopting() or bool(sender.away), min(left, 5.0))
-        remaining = self._remaining()
         with self._lock:
             sender.close()
+            self._writer.forget()
+            self._records.forget()
+            journal.save()
+            remaining = self._remaining()
+            _say_lost(int(journal.state[DROPPED_POINTS]), int(journal.state[DROPPED_RECORDS]))
             if not remaining:
                 journal.remove()
             else:
                 journal.close()
-            self._writer.forget()
-            self._records.forget()
             self._remember(journal)
             self._journal = self._sender = None
         return remaining
@@ -502,6 +507,13 @@ class Recorder:
 
     def _next_records(self, need: int) -> Segment:
         return self.journal().records.next_segment(need)
+
+
+def _say_lost(points: int, records: int) -> None:
+    if points or records:
+        logging.getLogger("modelyard").warning(
+            "%s metric points and %s other records found no room on disk, and are lost.", f"{points:,}", f"{records:,}"
+        )
 
 
 # ------------------------------------------------------------------------------------ of this process

@@ -30,7 +30,7 @@ from modelyard import settings
 
 from . import records, spool
 from .ledger import Ledger
-from .segments import POINTS, RECORDS, Damaged
+from .segments import HEADER, POINTS, RECORDS, Damaged
 from .streams import Budget, Stream
 
 POINT_SEGMENT: Final = 2**20
@@ -137,7 +137,7 @@ class Journal:
     @property
     def points_left(self) -> int:
         """How many points are not delivered."""
-        return max(0, self.points.end - self.state[POINTS_DONE]) // 32
+        return self.points.left(int(self.state[POINTS_DONE])) // 32
 
     @property
     def records_left(self) -> int:
@@ -158,7 +158,7 @@ class Journal:
 
     def pending(self) -> bool:
         """Whether anything is not delivered."""
-        return bool(self.points_left or self.records_left)
+        return self.points.end > self.state[POINTS_DONE] or self.records.end > self.state[RECORDS_DONE]
 
     def delivered(self, stream: Stream, position: int) -> None:
         """Note that a stream is delivered up to a position, and delete what nobody needs any more."""
@@ -180,6 +180,14 @@ class Journal:
         return self.folder / "files" / name
 
     # -------------------------------------------------------------------------------- the end
+
+    def save(self) -> None:
+        """Move to files what is only in memory; nobody writes any more. What finds no room counts as dropped."""
+        if self.pending():
+            for segment in self.points.save(int(self.state[POINTS_DONE])):
+                self.state[DROPPED_POINTS] += (segment.committed - HEADER) // 32
+            for segment in self.records.save(int(self.state[RECORDS_DONE])):
+                self.state[DROPPED_RECORDS] += len(records.read(segment, segment.base, segment.size)[0])
 
     def close(self) -> None:
         """Give up the lock and the mappings, and leave everything where it is."""

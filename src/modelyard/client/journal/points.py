@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,9 +21,12 @@ from typing import Any, Final
 from modelyard.domain.validation import check_metric_key
 
 from .segments import COMMITTED, HEADER, NAMES, Damaged, Segment
+from .streams import Full
 
 SIZE: Final = 32
 RUN, KEY = 1, 2
+FULL_S: Final = 0.1
+"""How long a journal that took no more is not asked again."""
 
 _RECORD: Final = struct.Struct("<Qdqq")
 _pack = _RECORD.pack
@@ -47,8 +51,8 @@ class PointWriter:
     """
 
     __slots__ = (
-        "_aside", "_at", "_counts", "_header", "_last", "_lock", "_map", "_named", "_next", "_numbers", "_rolling",
-        "_segment",
+        "_aside", "_at", "_counts", "_full", "_full_until", "_header", "_last", "_lock", "_map", "_named", "_next",
+        "_numbers", "_rolling", "_segment",
     )  # fmt: skip
 
     def __init__(self, next_segment: Callable[[], Segment]) -> None:
@@ -59,6 +63,8 @@ class PointWriter:
         """Begin anew with the next point, as a forked child must: the mapping is its parent's."""
         self._lock = threading.RLock()
         self._rolling = False
+        self._full: Full | None = None
+        self._full_until = 0.0
         self._aside: list[tuple[Series, str, float, int, int]] = []  # logged by a signal's handler during a roll
         self._named: list[Series] = getattr(self, "_named", [])
         self._drop()
@@ -120,7 +126,11 @@ class PointWriter:
         self._rolling = True
         try:
             self._drop()
-            segment = self._next()
+            try:
+                segment = self._next()
+            except Full as full:  # dropping must cost no more than logging
+                self._full, self._full_until = full, time.monotonic() + FULL_S
+                raise
             self._map = segment.map
             self._header = segment.header
             self._at = HEADER
@@ -133,6 +143,10 @@ class PointWriter:
 
     def _name(self, series: Series, key: str) -> None:
         """Give a run and a key their numbers in this segment."""
+        if self._full is not None:
+            if time.monotonic() < self._full_until:
+                raise self._full
+            self._full = None
         check_metric_key(key)
         need = SIZE + 2 * _TRAILER.size + len(key.encode()) + len(series.run.encode())
         if self._segment is None or self._at + need > self._last:

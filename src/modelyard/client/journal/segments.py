@@ -140,6 +140,23 @@ class Segment:
         if self.path is not None:
             self.close()
 
+    def save(self, path: Path | None) -> None:
+        """Move to a file what was kept in memory; nobody writes to it any more.
+
+        Raises:
+            OSError: there is no room.
+        """
+        mapped = self.map
+        if self.path is not None or mapped is None:
+            return
+        if path is None:
+            raise OSError(errno.ENOENT, "no directory")
+        copy = _reserved(path, self.size)
+        copy[:] = mapped[:]
+        copy.close()
+        self.path = path
+        self.close()
+
     def close(self) -> None:
         """Give the mapping back."""
         mapped, header = self.map, self.header

@@ -74,6 +74,7 @@ class Stream:
             self._segments.append(segment)
             self._budget.used += segment.size
             self._end = max(self._end, segment.end)
+        self._segments = deque(sorted(self._segments, key=lambda segment: segment.base))
         return wrong
 
     @property
@@ -126,9 +127,30 @@ class Stream:
                 self._budget.used -= segment.size
                 segment.remove()
 
-    def volatile(self) -> bool:
-        """Whether some of it is only in memory."""
-        return any(segment.path is None for segment in self._segments)
+    def left(self, position: int) -> int:
+        """How many bytes come after a position."""
+        with self._lock:
+            return sum(max(0, each.end - max(each.base, position)) for each in self._segments)
+
+    def save(self, position: int) -> list[Segment]:
+        """Move to files what is only in memory, at the end of writing.
+
+        Args:
+            position: what comes before it is not needed any more.
+
+        Returns:
+            The segments that found no room, which are no longer part of it.
+        """
+        lost = []
+        with self._lock:
+            for segment in [each for each in self._segments if each.path is None and each.end > position]:
+                self._number += 1
+                try:
+                    segment.save(self.folder / f"{self.name}-{self._number:08}" if self.folder is not None else None)
+                except OSError:
+                    self._segments.remove(segment)
+                    lost.append(segment)
+        return lost
 
     def close(self) -> None:
         """Give all mappings back."""
