@@ -86,9 +86,10 @@ class TorchFlavor:
         data = folder / _DATA
         data.mkdir()
         inputs = _Inputs(example)
+        packages: list[str] = []
         if isinstance(model, torch.jit.ScriptModule) and wanted in (None, "torchscript"):
             torch.jit.save(model, data / torch_loader.SCRIPT)
-            chosen, packages = "torchscript", []
+            chosen = "torchscript"
         else:
             chosen, packages = self._write(model, folder, wanted, inputs)
         config: dict[str, Any] = {
