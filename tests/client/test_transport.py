@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from modelyard.client import credentials, refusals, transport
 from modelyard.client.transport import MLFLOW, Transport, transport_for
 from modelyard.domain import errors
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, NotSupported, Unavailable
+from modelyard.domain.holders import Holder, lock_of, read
 from tests.client.door import Answer, Request, open_door
 
 OK: Answer = (200, {}, b"{}")
@@ -259,3 +261,23 @@ def test_what_may_pass_is_told_from_what_is_wrong() -> None:
         True
     ] * 6
     assert not any(refusals.may_pass(refusals.read(status, b"", "x")) for status in (400, 404, 409, 413, 501))
+
+
+def test_a_local_store_that_stopped_is_started_again(tmp_path: Path) -> None:
+    """Its process ends when nobody asks, or is killed; whoever asks next does not notice."""
+    way = Transport(str(tmp_path / "data"))
+    way.call("POST", MLFLOW + "experiments/create", {"name": "wine"})
+    before = reported(tmp_path / "data")
+    os.kill(before.process, signal.SIGKILL)
+    found = way.call("GET", MLFLOW + "experiments/get-by-name", {"experiment_name": "wine"}, dict)
+    assert found["experiment"]["name"] == "wine"
+    after = reported(tmp_path / "data")
+    assert after.process != before.process
+    os.kill(after.process, signal.SIGTERM)
+
+
+def reported(data: Path) -> Holder:
+    """Who serves a directory, as it wrote down itself."""
+    found = read(Path(lock_of(str(data / "modelyard.db"))).read_text())
+    assert found is not None
+    return found

@@ -58,8 +58,8 @@ class LoggedModels(Connection):
         }
         try:
             answer = self._track("POST", "logged-models", message, messages.LoggedModelAnswer, again=False)
-        except NotSupported as error:
-            raise NotSupported(f"This server has no logged models; MLflow has them from 3.0 on. ({error})") from error
+        except NotSupported:
+            raise NotSupported("This server has no logged models; MLflow's have them from 3.0 on.") from None
         model = answer.model.entity()
         for chunk in rest:
             self.log_model_params(model.model_id, chunk)
