@@ -73,10 +73,12 @@ def log_metric(
         model_id: the logged model that was measured.
         dataset: what it was measured on; becomes an input of the run.
     """
-    run = _state.only
+    run = _state.only or _state.current()
+    if step is None:
+        step = 0
     if (
         run is None
-        or value.__class__ is not float
+        or (value.__class__ is not float and not isinstance(value, (float, int)))  # type: ignore[redundant-expr]
         or step.__class__ is not int
         or synchronous is not None
         or run_id is not None
