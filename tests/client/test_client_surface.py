@@ -1,12 +1,14 @@
 """`Client` has MLflow's names and arguments, and says what each of its methods does."""
 
 import inspect
+import re
 import warnings
 from typing import Any
 
 import pytest
 
 from modelyard.client.client import Client
+from tests.architecture.source import ROOT
 
 NOT_OURS = {
     "trace", "span", "prompt", "webhook", "workspace", "mcp", "dataset",  # not classic machine learning
@@ -60,3 +62,9 @@ def test_every_method_says_what_it_does() -> None:
 def test_a_client_shows_where_it_speaks_to() -> None:
     assert repr(Client("http://me:secret@host:1")) == "Client('http://***@host:1')"
     assert repr(Client("http://a:1", "http://b:1")) == "Client('http://a:1', 'http://b:1')"
+
+
+def test_every_method_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "client-reference.md").read_text()
+    named = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", page))
+    assert [name for name in methods(Client) if name not in named] == []
