@@ -295,7 +295,7 @@ def _reader(response: Any, shown: str) -> Callable[[memoryview], int]:
     """
     from urllib3.exceptions import HTTPError
 
-    plain = getattr(response, "_fp", None)
+    plain: Any = getattr(response, "_fp", None)
     direct = hasattr(plain, "readinto") and response.headers.get("content-length", "").isdigit()
 
     def read_into(buffer: memoryview) -> int:

@@ -522,9 +522,13 @@ def fetch(
         raise NotFound(f"{found.uri} has no files.")
     prefix = f"{found.path}/" if found.path else ""
     promised: dict[str, tuple[int, str]] = {}
+    checksums = ""
     if any(each.path == prefix + digests.FILE for each in listed):
-        transfers.download_file(found.folder, prefix + digests.FILE, into / digests.FILE)
+        listed = [each for each in listed if each.path != prefix + digests.FILE]
+        checksums = transfers.download_file(found.folder, prefix + digests.FILE, into / digests.FILE, progress)
         promised = digests.listed_files(into) or {}
+    else:  # of another model, which lay here
+        (into / digests.FILE).unlink(missing_ok=True)
     arrived = transfers.download(
         found.folder,
         found.path,
@@ -534,6 +538,8 @@ def fetch(
         listed=listed,
         threads=threads,
     )
+    if checksums:
+        arrived[digests.FILE] = checksums
     files = {name: ((into / name).stat().st_size, sha) for name, sha in arrived.items()}
     digests.verify(into, found.digest, _counted(files))
     return files

@@ -20,6 +20,7 @@ class Progress:
     Args:
         report: called with this object at most ten times a second, and once at the end, from whichever thread counted;
             never from two at once.
+        within: a larger transfer that this one is a part of; it counts too, and is not stopped with it.
 
     Attributes:
         files: how many files are known of so far.
@@ -29,12 +30,13 @@ class Progress:
         name: the file that was last worked on.
     """
 
-    def __init__(self, report: Callable[[Progress], None] | None = None) -> None:
+    def __init__(self, report: Callable[[Progress], None] | None = None, *, within: Progress | None = None) -> None:
         self.files = self.done_files = 0
         self.size = self.done = 0
         self.name = ""
         self._stopped = False
         self._report = report
+        self._within = within
         self._lock = threading.Lock()
         self._told = 0.0
 
@@ -43,6 +45,8 @@ class Progress:
         with self._lock:
             self.files += files
             self.size += size
+        if self._within is not None:
+            self._within.expect(files, size)
 
     def advance(self, size: int, name: str = "") -> None:
         """So many bytes more have arrived; less than none if they have to come again.
@@ -59,11 +63,15 @@ class Progress:
             if self._report is not None and now - self._told >= EVERY_S:
                 self._told = now
                 self._report(self)
+        if self._within is not None:
+            self._within.advance(size, name)
 
     def finish_file(self) -> None:
         """One file more is complete."""
         with self._lock:
             self.done_files += 1
+        if self._within is not None:
+            self._within.finish_file()
 
     def stop(self) -> None:
         """Let every transfer that counts here end at its next block."""

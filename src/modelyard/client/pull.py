@@ -146,7 +146,7 @@ def pull(
     threads = max(1, AT_ONCE // max(1, len(wanted)))
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="modelyard-pull") as pool:
         try:
-            done = list(pool.map(lambda each: _one(client, each, root, counted, threads), wanted))
+            done = list(pool.map(lambda each: _one(client, each, root, Progress(within=counted), threads), wanted))
         except BaseException:
             counted.stop()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -190,7 +190,7 @@ def _one(client: Client, wanted: _Wanted, root: Path, progress: Progress, thread
 
 
 def _version(client: Client, found: ModelVersion, root: Path, progress: Progress, threads: int) -> Pulled:
-    folder = root / _folder_name(found.name)
+    folder = root / folder_name(found.name)
     target, note, incoming = (
         folder / found.version, folder / f".{found.version}.json", folder / f".{found.version}.incoming",
     )  # fmt: skip
@@ -227,13 +227,13 @@ def _version(client: Client, found: ModelVersion, root: Path, progress: Progress
     return Pulled(found.name, found.version, "fetched", str(target), digest, sum(size for size, _ in files.values()))
 
 
-def _folder_name(name: str) -> str:
-    """A registered model's name as that of a directory."""
+def folder_name(name: str) -> str:
+    """A registered model's name as that of a directory: itself, or percent-encoded if it could mean something else."""
     try:
-        plain = contained(name) == name and not name.startswith(".")
+        plain = contained(name) == name and "/" not in name and "\\" not in name and not name.startswith(".")
     except InvalidArgument:
         plain = False
-    return name if plain else quote(name, safe="").replace(".", "%2E")
+    return name if plain else quote(name, safe="").replace(".", "%2E").replace("~", "%7E")
 
 
 def _read(note: Path) -> dict[str, Any] | None:

@@ -1,0 +1,168 @@
+"""The cache of downloaded models: one fetch, undamaged, bounded, shared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from modelyard.client import cache
+from modelyard.domain.errors import DataCorrupted
+from modelyard.packaging import digest as digests
+
+
+class Source:
+    """Something to fetch, that counts how often it was."""
+
+    def __init__(self, size=1000, text=b"x"):
+        self.content = text * size
+        self.fetched = 0
+
+    def __call__(self, into):
+        self.fetched += 1
+        (into / "MLmodel").write_text("flavors: {}")
+        (into / "weights").write_bytes(self.content)
+
+
+@pytest.fixture(autouse=True)
+def root(monkeypatch, tmp_path):
+    monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
+    forget(monkeypatch)
+    return tmp_path / "cache"
+
+
+def forget(monkeypatch):
+    """As a new process: nothing is verified, nothing is in use."""
+    for fd in cache._held.values():
+        os.close(fd)
+    cache._held.clear()
+    cache._verified.clear()
+
+
+def test_what_is_here_is_not_fetched_again(monkeypatch):
+    source = Source()
+    first = cache.get("server wine/1", None, source)
+    assert (first / "weights").read_bytes() == source.content
+    assert cache.get("server wine/1", None, source) == first
+    forget(monkeypatch)
+    assert cache.get("server wine/1", None, source) == first
+    assert source.fetched == 1
+    assert cache.get("server wine/2", None, source) != first
+    assert source.fetched == 2
+
+
+def test_one_content_is_kept_once(tmp_path):
+    source = Source()
+    (tmp_path / "as it is").mkdir()
+    source(tmp_path / "as it is")
+    digest = digests.compute(tmp_path / "as it is")
+    assert cache.get("here wine/1", digest, source) == cache.get("there wine/7", digest, source)
+    assert source.fetched == 2
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone", "cut", "note"])
+def test_a_damaged_entry_is_fetched_again(monkeypatch, damage):
+    source = Source()
+    kept = cache.get("server wine/1", None, source)
+    weights = kept / "weights"
+    weights.chmod(0o600)
+    if damage == "changed":
+        weights.write_bytes(b"y" * 1000)
+    elif damage == "cut":
+        weights.write_bytes(b"x" * 999)
+    elif damage == "gone":
+        weights.unlink()
+    else:
+        kept.with_suffix(".json").write_text("{")
+    forget(monkeypatch)
+    again = cache.get("server wine/1", None, source)
+    assert (again / "weights").read_bytes() == source.content
+    assert source.fetched == 2
+
+
+def test_another_content_than_promised_is_not_kept(root):
+    with pytest.raises(DataCorrupted, match="was expected"):
+        cache.get("server wine/1", "sha256:" + "0" * 64, Source())
+    assert not list((root / "models").iterdir())
+    assert not list((root / "incoming").iterdir())
+
+
+def test_what_was_not_used_for_longest_goes_first(monkeypatch, root):
+    monkeypatch.setenv("MODELYARD_CACHE_BYTES", "2500")
+    kept = [cache.get(f"server wine/{number}", None, Source(1000, bytes([number]))) for number in (1, 2)]
+    for age, model in enumerate(kept):
+        os.utime(model.with_suffix(".json"), (1_000_000 - age, 1_000_000 - age))
+    assert cache.evict(root) == []
+    third = cache.get("server wine/3", None, Source())
+    assert [model.is_dir() for model in (*kept, third)] == [True, True, True], "all are in use"
+    forget(monkeypatch)
+    os.utime(third.with_suffix(".json"))
+    assert cache.evict(root) == [kept[1]]
+    assert [model.is_dir() for model in (*kept, third)] == [True, False, True]
+
+
+def test_what_another_process_uses_stays(monkeypatch, root):
+    kept = cache.get("server wine/1", None, Source())
+    forget(monkeypatch)
+    script = """
+import sys
+from modelyard.client import cache
+cache.get("server wine/1", None, lambda into: sys.exit("it is here"))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "ready\n"
+        assert cache.evict(root, 0) == []
+        other.communicate()
+    assert cache.evict(root, 0) == [kept]
+
+
+def test_many_at_once_fetch_once():
+    source = Source(100_000)
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(cache.get("server wine/1", None, source))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert source.fetched == 1
+    assert len(set(found)) == 1
+    assert len(found) == 8
+
+
+def test_a_broken_fetch_is_gone_on_with(monkeypatch, root):
+    class Breaks(Source):
+        def __call__(self, into):
+            if self.fetched == 0:
+                self.fetched = 1
+                (into / "weights").write_bytes(b"part")
+                raise ConnectionError
+            assert (into / "weights").read_bytes() == b"part"
+            super().__call__(into)
+
+    source = Breaks()
+    with pytest.raises(ConnectionError):
+        cache.get("server wine/1", None, source)
+    assert (cache.get("server wine/1", None, source) / "weights").read_bytes() == source.content
+    (left,) = [root / "incoming" / "left"]
+    left.mkdir()
+    os.utime(left, (0, 0))
+    cache.evict(root)
+    assert not left.exists()
+
+
+def test_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.delenv("MODELYARD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache.directory() == tmp_path / "xdg/modelyard"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.directory() == tmp_path / ".cache/modelyard"
