@@ -160,7 +160,10 @@ class _Environment(dict[str, str]):
 
 
 def _root(home: Path, entry: Path | None, started: command.Command) -> Path:
-    """Outside of git: the directory that the entry's modules are found in."""
+    """Outside of git: the working directory if the entry is below it, else where the entry's modules are found."""
+    directory = Path(started.directory)
+    if entry is not None and started.directory and directory in entry.parents and directory != Path("/"):
+        return directory
     if entry is None or started.kind != "module":
         return home
     parents = started.entry.count(".") + (entry.name == "__main__.py")
