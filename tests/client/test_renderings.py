@@ -80,6 +80,9 @@ def test_tables_of_all_kinds() -> None:
     assert rows(pd.DataFrame({"a": [1], "t": [pd.Timestamp("2026-01-01")]})) == (
         ["a", "t"], [[1, "2026-01-01T00:00:00"]],
     )  # fmt: skip
+    missing = pd.DataFrame({"a": [1.5, float("nan")], "t": [pd.Timestamp("2026-01-01"), None], "o": ["x", None]})
+    assert rows(missing)[1] == [[1.5, "2026-01-01T00:00:00", "x"], [None, None, None]]
+    assert rows({"a": [np.float32("nan"), float("-inf")]})[1] == [[None], [None]]
     for wrong in ({"a": [1, 2], "b": [1]}, [1, 2]):
         with pytest.raises(InvalidArgument):
             renderings.table(wrong, "t.json")

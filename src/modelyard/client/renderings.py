@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import numbers
 import re
 import sys
 import uuid
@@ -194,8 +196,16 @@ def table(value: Any, path: str, before: bytes | None = None) -> dict[str, bytes
         return files
     if before is not None:
         columns, rows = _joined(json.loads(before), columns, rows)
-    files[path] = json.dumps({"columns": columns, "data": rows}, default=_cell, allow_nan=True).encode()
+    told = {"columns": columns, "data": [[None if _missing(cell) else cell for cell in row] for row in rows]}
+    files[path] = json.dumps(told, default=_cell).encode()
     return files
+
+
+def _missing(cell: Any) -> bool:
+    """Whether a cell is what JSON has no number or date for: NaN, an infinity, NaT, NA."""
+    if isinstance(cell, numbers.Real):
+        return not math.isfinite(cell)
+    return type(cell).__name__ in ("NaTType", "NAType")
 
 
 def _split(value: Any) -> tuple[list[Any], list[list[Any]]]:
