@@ -303,6 +303,14 @@ def test_no_server_is_one_line_and_no_success() -> None:
     assert answer.stderr == "Error: The tracking server at http://127.0.0.1:9 cannot be reached: Connection refused.\n"
 
 
+def test_looking_makes_no_store(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MODELYARD_TRACKING_URI", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert f"There is no {tmp_path}/modelyard-data. Say where the runs are" in refused("runs", "list")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_stock_server_is_looked_at_too(stock_mlflow, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", stock_mlflow.url)
     assert "Default" in [row[1] for row in rows("experiments", "list")]

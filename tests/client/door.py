@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +31,12 @@ class Door:
 
 
 @contextmanager
-def open_door(answer: Callable[[Request, int], Answer | None]) -> Iterator[Door]:
+def open_door(answer: Callable[[Request, int], Answer | None], tls: ssl.SSLContext | None = None) -> Iterator[Door]:
     """Run a server on a free port.
 
     Args:
         answer: from a request, and how many there were before, to status, headers and body; None: hang up.
+        tls: its certificate, if it speaks TLS.
     """
     door = Door("")
 
@@ -65,9 +67,12 @@ def open_door(answer: Callable[[Request, int], Answer | None]) -> Iterator[Door]
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that does not trust us hangs up
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    door.url = f"http://127.0.0.1:{server.server_port}"
+    door.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     try:
         yield door
     finally:

@@ -4,6 +4,9 @@ import base64
 import os
 import signal
 import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -143,6 +146,8 @@ def test_something_else_than_a_tracking_server() -> None:
         with pytest.raises(NotSupported, match="Is this the URL of a tracking server"):
             Transport(door.url).call("GET", "/x", None, dict)
         assert Transport(door.url).server == transport.Server("mlflow", ())
+    with open_door(lambda *_: (404, {}, b'{"detail": "no route"}')) as door:
+        assert not Transport(door.url).server.native
 
 
 def test_a_file_is_sent_again_from_its_start(tmp_path: Path) -> None:
@@ -207,6 +212,48 @@ def test_contradictory_trust_is_refused(monkeypatch) -> None:
         credentials.from_environment()
     monkeypatch.delenv("MLFLOW_TRACKING_INSECURE_TLS")
     assert credentials.from_environment().tls() == {"cert_reqs": "CERT_REQUIRED", "ca_certs": "/x.pem"}
+
+
+@pytest.fixture
+def certificate(tmp_path) -> Path:
+    """Of 127.0.0.1, with its key, signed by nobody else."""
+    x509 = pytest.importorskip("cryptography.x509", reason="cryptography is not installed")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM
+    secret = key.private_bytes(form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path / "server.pem"
+    path.write_bytes(secret + made.public_bytes(form))
+    return path
+
+
+def test_whom_we_trust(certificate, monkeypatch) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    with open_door(lambda *_: OK, tls) as door:
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            Transport(door.url).call("GET", "/x")
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate))
+        Transport(door.url).call("GET", "/x")
+        monkeypatch.delenv("MLFLOW_TRACKING_SERVER_CERT_PATH")
+        monkeypatch.setenv("MODELYARD_TRACKING_INSECURE_TLS", "1")
+        Transport(door.url).call("GET", "/x")
+        assert len(door.requests) == 2
 
 
 def test_credentials_are_not_shown(monkeypatch) -> None:

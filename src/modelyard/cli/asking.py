@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelyard.domain.errors import NotFound
+
 from .tables import Column, show
 
 if TYPE_CHECKING:
@@ -33,10 +35,21 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def connect(tracking_uri: str | None) -> Client:
-    """The client of a tracking URI, or of the one that the environment names."""
+    """The client of a tracking URI, or of the one that the environment names.
+
+    Raises:
+        NotFound: it names a local store that is not there; looking makes none.
+    """
+    from modelyard.client import uris
     from modelyard.client.client import Client
 
-    return Client(tracking_uri)
+    client = Client(tracking_uri)
+    if uris.is_local(client.tracking_uri) and not uris.local_path(client.tracking_uri).exists():
+        raise NotFound(
+            f"There is no {uris.local_path(client.tracking_uri)}. Say where the runs are with --tracking-uri or "
+            "MODELYARD_TRACKING_URI: a server's URL, or a directory."
+        )
+    return client
 
 
 as_json = click.option("--json", "json", is_flag=True, help="Answer in JSON.")

@@ -159,7 +159,7 @@ def _show_version(client: Client, found: ModelVersion, *, json: bool) -> None:
             ("Name", found.name),
             ("Version", found.version),
             ("Label", found.label or ""),
-            ("Stage", found.current_stage),
+            ("Stage", found.current_stage if found.current_stage != "None" else ""),
             ("Aliases", ", ".join(found.aliases)),
             ("Status", found.status),
             ("Description", found.description or ""),

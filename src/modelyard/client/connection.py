@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,7 +24,9 @@ E = TypeVar("E")
 class Connection:
     """Two tracking URIs, one for runs and one for the registry; no connection is made before it is needed."""
 
-    def __init__(self, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
+    def __init__(
+        self, tracking_uri: str | os.PathLike[str] | None = None, registry_uri: str | os.PathLike[str] | None = None
+    ) -> None:
         self._tracking_uri = uris.tracking_uri(tracking_uri)
         self._registry_uri = uris.registry_uri(registry_uri, self._tracking_uri)
 

@@ -184,7 +184,7 @@ class Transport:
             Unavailable: the server could not be reached, or stayed silent.
         """
         from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError, NewConnectionError
+        from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
         attempts = 1 + (self._retries if retries is None else retries)
         read_s = self._timeout_s if timeout_s is None else timeout_s
@@ -218,7 +218,7 @@ class Transport:
                 self.away = True
                 if self._local and unsent:
                     self._url = ""  # its process has gone; the next attempt finds or starts another
-                if not more or not (again or unsent):
+                if not more or not (again or unsent) or isinstance(error, SSLError):
                     raise Unavailable(self._unreachable(error)) from None  # the reason is in the text
                 _pause(attempt)
                 continue
@@ -274,7 +274,10 @@ class Transport:
         numbers = re.match(r"\d+(?:\.\d+)*", text)
         version = tuple(map(int, numbers[0].split("."))) if numbers else ()
         native = self.request("GET", NATIVE + "environments")
-        ours = native.headers.get("content-type", "").startswith(("application/json", "application/problem+json"))
+        kind = native.headers.get("content-type", "")
+        ours = kind.startswith("application/problem+json") or (
+            native.status == 200 and kind.startswith("application/json") and b'"environments"' in native.data
+        )
         return Server("modelyard" if ours else "mlflow", version)
 
     def _address(self) -> str:
@@ -299,6 +302,8 @@ class Transport:
         credentials = from_environment(userinfo)
         proxy = "" if self._local else _proxy(self._address())
         chosen: dict[str, Any] = {"num_pools": 4, "maxsize": POOL, **credentials.tls()}
+        if not credentials.verify:  # whoever switched it off knows, and need not be told at each request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         with self._lock:
             self._authorization = credentials.authorization
             self._pool = urllib3.ProxyManager(proxy, **chosen) if proxy else urllib3.PoolManager(**chosen)
