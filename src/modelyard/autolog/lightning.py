@@ -35,6 +35,12 @@ _ROOTS: Final = ("lightning.pytorch", "pytorch_lightning")
 _TRAINER_PARAMS: Final = ("max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val", "num_devices")
 _EARLY_STOPPING: Final = ("monitor", "mode", "patience", "min_delta", "stopped_epoch")
 
+_EACH_STEP: Final = (
+    "on_train_batch_start", "on_before_zero_grad", "on_before_backward", "on_after_backward",
+    "on_before_optimizer_step", "on_train_batch_end", "on_validation_batch_start", "on_validation_batch_end",
+    "on_test_batch_start", "on_test_batch_end", "on_predict_batch_start", "on_predict_batch_end",
+)  # fmt: skip
+
 _fitted: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 """Trainer → the run that its `fit` logged to, where what it tests later belongs."""
 
@@ -166,7 +172,9 @@ class _StepEvents(_Events):
 def _watcher(package: Any, watch: _Watch) -> Any:
     by_step = watch.options["log_every_n_step"] or isinstance(watch.options["checkpoint_save_freq"], int)
     events = _StepEvents if by_step else _Events
-    watcher = type("ModelyardCallback", (events, package.Callback), {})()
+    # Lightning times every method of a callback at every step, empty ones too, but passes over what cannot be called
+    unused = dict.fromkeys((name for name in _EACH_STEP if not hasattr(events, name)), None)
+    watcher = type("ModelyardCallback", (events, package.Callback), unused)()
     watcher.watch = watch
     return watcher
 
