@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import logging
 import pickle
 import subprocess
@@ -56,6 +57,7 @@ ORIGINAL = Model.__dict__["fit"]
 def _clean():
     Model.calls = Pipeline.calls = 0
     patching._reported.clear()
+    patching._buried.clear()
     yield
     patching.restore("test")
     patching.restore("other")
@@ -147,6 +149,19 @@ def test_what_somebody_patched_over_us_stays() -> None:
         assert seen == []
     finally:
         Model.fit = ORIGINAL  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["test", "other", "third"])))
+def test_several_libraries_may_watch_the_same_and_stop_in_any_order(order) -> None:
+    seen: list = []
+    for library in ("test", "other", "third"):
+        assert patching.patch(library, Model, "fit", recorder(seen))
+    Model().fit(1)
+    assert len(seen) == 2  # one of them
+    for library in order:
+        patching.restore(library)
+    assert Model.__dict__["fit"] is ORIGINAL
+    assert patching._buried == []
 
 
 def test_a_re_export_is_the_same_wrapper() -> None:

@@ -119,6 +119,7 @@ _ABSENT = object()
 _lock = threading.RLock()
 _patches: dict[str, _Patch] = {}
 _numbers = itertools.count()
+_buried: list[tuple[Any, Any, str, Any]] = []  # wrappers of ours that are out of use, below others: see `_put_back`
 _enclosing: ContextVar[Call | None] = ContextVar("modelyard_enclosing_call", default=None)
 _PAUSED = Call("", "paused", lambda: None, (), {})
 
@@ -187,8 +188,13 @@ def restore(library: str) -> None:
 
 
 def _put_back(owner: Any, name: str, before: Any, installed: Any) -> None:
-    if (vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)) is not installed:
+    now = vars(owner).get(name) if isinstance(owner, type) else getattr(owner, name, None)
+    if now is not installed:  # somebody patched over it: another library's turn to take back what was there before
+        _buried.append((installed, owner, name, before))
         return
+    while under := [entry for entry in _buried if entry[0] is before and entry[1] is owner and entry[2] == name]:
+        _buried.remove(under[0])
+        before = under[0][3]
     if before is _ABSENT:
         delattr(owner, name)
     else:
