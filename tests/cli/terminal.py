@@ -14,12 +14,15 @@ from tests.cli.process import PATIENCE_S, environment
 
 def on_a_terminal(*arguments: object, width: int = 100, **variables: str) -> str:
     """Run a command to its end, on a terminal so wide; what it shows there, without colours."""
+    kept = environment(TERM="xterm", **variables)
+    for name in ("COLUMNS", "LINES"):  # they would win over the terminal itself
+        kept.pop(name, None)
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (40, width))
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "modelyard.cli.main", *map(str, arguments)],
-            env=environment(TERM="xterm", **variables),
+            env=kept,
             stdin=its,
             stdout=its,
             stderr=its,
