@@ -13,10 +13,10 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from .entities import RunData, RunInputs, RunOutputs
+from .entities import RunData, RunInfo, RunInputs, RunOutputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from .entities import Run
@@ -43,6 +43,11 @@ class ActiveRunInfo:
 
     def __repr__(self) -> str:
         return f"RunInfo(run_id={self.run_id!r}, run_name={self.run_name!r}, status={self.status!r})"
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Names and values, so that `dict(run.info)` works."""
+        for name in RunInfo.__struct_fields__:
+            yield name, getattr(self, name)
 
     @property
     def run_id(self) -> str:
@@ -112,6 +117,11 @@ class ActiveRun:
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.info!r}>"
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """The run as dicts, lists, numbers and texts."""
+        parts = {"data": self.data, "inputs": self.inputs, "outputs": self.outputs}
+        return {"info": dict(self.info), **{name: part.to_dictionary() for name, part in parts.items()}}
 
     def __enter__(self) -> Self:
         return self

@@ -24,7 +24,9 @@ from contextvars import ContextVar, Token
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from . import active
+from modelyard.domain.errors import ModelyardError
+
+from . import active, reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +113,10 @@ class StageLog:
             body = json.dumps(self._document(), separators=(",", ":")).encode()
             # at most a hundredth of the time goes into this, however many stages there are
             self._next_write = began + max(_EVERY_S, 100 * (time.monotonic() - began))
-        self._recorder.log_artifact(PATH, body)
+        try:
+            self._recorder.log_artifact(PATH, body)
+        except (OSError, ModelyardError) as error:
+            reports.once(("stages", self._recorder.run_id), "The stages of a run were not written: %s", error)
 
     def _document(self) -> dict[str, Any]:
         stages = [

@@ -10,15 +10,22 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _nothing_left(monkeypatch) -> Iterator[None]:
-    """No run active, nothing undelivered, and everything may be reported again."""
-    from modelyard.client import recorder, reports
-    from modelyard.client.active import state
-    from modelyard.client.lifecycle import finish
+    """Nothing is sampled or captured unasked, and everything may be reported again."""
+    from modelyard.client import reports
 
     monkeypatch.setenv("MODELYARD_CAPTURE", "false")
     monkeypatch.setenv("MODELYARD_SYSTEM_METRICS", "false")
     reports._said.clear()
     yield
+    end()
+
+
+def end() -> None:
+    """No run is active, and nothing is undelivered that can be delivered."""
+    from modelyard.client import recorder
+    from modelyard.client.active import state
+    from modelyard.client.lifecycle import finish
+
     for run in state.newest_first():
         finish(run, "FINISHED")
     state.experiment = None
@@ -33,23 +40,25 @@ def name() -> str:
 
 
 @pytest.fixture
-def mlflow(any_server, name) -> ModuleType:
+def mlflow(any_server, name) -> Iterator[ModuleType]:
     """Our package under the name that scripts use, with an experiment of its own, on either server."""
     import modelyard
 
     modelyard.set_tracking_uri(any_server)
     modelyard.set_experiment(name)
-    return modelyard
+    yield modelyard
+    end()  # while the server is there
 
 
 @pytest.fixture
-def ours(sqlite_server, name) -> ModuleType:
+def ours(sqlite_server, name) -> Iterator[ModuleType]:
     """The same, on our server only."""
     import modelyard
 
     modelyard.set_tracking_uri(sqlite_server.url)
     modelyard.set_experiment(name)
-    return modelyard
+    yield modelyard
+    end()  # while the server is there
 
 
 @pytest.fixture
