@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import modelyard
-from modelyard.client.datasets import MLFLOW_SEES
+from modelyard.client.dataset_digests import MLFLOW_SEES
 from modelyard.domain.errors import InvalidArgument
 
 FRAMES = {
