@@ -128,21 +128,20 @@ def below(root: Path, path: str) -> str:
 
 
 def _tags(described: dict[str, Any], started: command.Command, code: git.Repository | None) -> dict[str, str]:
-    told = described["command"]
+    told, patch = described["command"], described["code"]["patch"]
     tags = {
         "modelyard.command": str(started),
         "modelyard.entry": f"-m {told['entry']}" if told["kind"] == "module" else told["entry"],
         "modelyard.directory": told["directory"],
         "modelyard.python": described["python"]["version"],
         "modelyard.job": described["job"],
+        "modelyard.patch": f"cut at {patch['bytes']} bytes" if patch["cut"] else "",
     }
     if code is not None:
         tags["mlflow.source.git.commit"] = code.commit
         tags["mlflow.source.git.branch"] = code.branch
         tags["mlflow.source.git.repoURL"] = code.remote
         tags["mlflow.source.git.dirty"] = str(code.dirty).lower()
-        if code.patch.cut:
-            tags["modelyard.patch"] = f"cut at {len(code.patch.text)} bytes"
     return {key: value[:_LONGEST_TAG] for key, value in tags.items() if value}
 
 
