@@ -108,24 +108,10 @@ def place(client: Client, source: str, path: str) -> tuple[Folder, str]:
 
     Raises:
         InvalidArgument: the source is not understood.
-        NotFound: there is no such run or model.
+        NotFound: there is no such run, model or artifact.
     """
-    from modelyard.client import uris
-    from modelyard.client.folders import folder_at
+    from modelyard.client import references
 
-    def joined(inner: str) -> str:
-        return "/".join(part for part in (inner, path.strip("/")) if part)
-
-    if source.startswith("models:"):
-        model = uris.parse_model(source)
-        if model.model_id:
-            return client.model_folder(model.model_id), joined(model.path)
-        version = client.get_model_version_by_uri(source)
-        files = client.get_model_version_download_uri(version.name, version.version)
-        return folder_at(client.registry, files), joined(model.path)
-    if source.startswith("runs:"):
-        run = uris.parse_run(source)
-        return client.run_folder(run.run_id), joined(run.path)
-    if source.startswith("mlflow-artifacts:"):
-        return folder_at(client.tracking, source), joined("")
-    return client.run_folder(source), joined("")
+    uri = source if ":" in source else f"runs:/{source}"
+    found = references.resolve(client, f"{uri.rstrip('/')}/{path.strip('/')}" if path.strip("/") else uri)
+    return found.folder, found.path
