@@ -244,6 +244,8 @@ def test_artifacts_are_sent(world) -> None:
     number = world.runs[1]
     said("artifacts", "upload", number, source, source / "a.txt", "--path", "in/here")
     assert [row[0] for row in rows("artifacts", "list", number, "-r")] == ["in/here/a.txt", "in/here/source/a.txt"]
+    said("artifacts", "upload", f"runs:/{number}/x", source / "a.txt", "--path", "y")
+    assert rows("artifacts", "list", f"runs:/{number}/x/y") == [["x/y/a.txt", "1"]]
     model = world.client.create_logged_model(world.experiment)
     said("artifacts", "upload", model.model_uri, source / "a.txt")
     assert rows("artifacts", "list", model.model_uri) == [["a.txt", "1"]]

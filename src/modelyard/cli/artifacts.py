@@ -97,10 +97,13 @@ def upload(client: Client, *, run: str, files: tuple[Path, ...], path: str) -> N
     model = uris.parse_model(run).model_id if run.startswith("models:") else ""
     if run.startswith("models:") and not model:
         raise click.UsageError("The files of a registered version never change; give a run's id or models:/m-ID.")
+    if run.startswith("runs:"):
+        parsed = uris.parse_run(run)
+        run, path = parsed.run_id, "/".join(part for part in (parsed.path, path) if part)
+    put: Any = client.log_model_artifact if model else client.log_artifact
     with transfer_bar("Uploading") as report:
         for each in files:
-            put: Any = client.log_model_artifact if model else client.log_artifact
-            put(model or run.removeprefix("runs:/"), each, path or None, report)
+            put(model or run, each, path or None, report)
 
 
 def place(client: Client, source: str, path: str) -> tuple[Folder, str]:
