@@ -94,6 +94,7 @@ def test_the_first_call_starts_a_server_and_the_next_ones_find_it(data, short) -
     assert server is not None
     assert os.getsid(server.process) == server.process != os.getsid(0)  # Ctrl-C here does not reach it
     assert (data / "server.log").stat().st_mode & 0o777 == 0o600
+    assert (data / ".gitignore").read_text() == "*\n"  # a repository is not dirty because a script ran in it
     wait(lambda: not held(str(data / "modelyard.db")))  # nobody asked anything for a second
     assert local.serving(data) == ""
     again = local.local_server(data)
