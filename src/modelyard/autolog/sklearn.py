@@ -132,8 +132,11 @@ def _fit(options: Options, call: Call) -> Observation:
 def _given(call: Call) -> tuple[Any, Any, Any]:
     """Data, targets and sample weights of a call of `fit`, whatever the estimator calls the first two."""
     names = [name for name in call.names if name != "self"]
-    data = call.argument(names[0]) if names else None
-    targets = call.argument(names[1]) if len(names) > 1 else None
+    given = list(call.args[1:3])
+    for place, name in enumerate(names[:2]):
+        if len(given) == place:
+            given.append(call.argument(name))
+    data, targets = [*given, None, None][:2]
     return data, targets, call.argument("sample_weight")
 
 
