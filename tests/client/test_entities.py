@@ -1,6 +1,8 @@
 """Entities look like MLflow's, and are read from whatever spelling of numbers a server has."""
 
 import math
+import re
+import warnings
 
 import msgspec
 import pytest
@@ -86,3 +88,28 @@ def test_words_of_a_status() -> None:
 )
 def test_numbers_that_json_has_not_are_texts(value: float, spelled: object) -> None:
     assert entities.number(value) == spelled
+
+
+NOT_OURS = re.compile(
+    r"from_|to_(proto|int)|get_(orderable|searchable)_attributes|is_valid|matches_view_type|view_type_to_stages|"
+    r"workspace|deployment_job|trace_|effective_"
+)
+"""Names of MLflow's entities that belong to its own plumbing, or to hosted services."""
+
+SHARED = [
+    "Dataset", "DatasetInput", "Experiment", "ExperimentTag", "FileInfo", "InputTag", "LifecycleStage", "LoggedModel",
+    "LoggedModelInput", "LoggedModelOutput", "LoggedModelStatus", "Metric", "Param", "Run", "RunData", "RunInfo",
+    "RunInputs", "RunOutputs", "RunStatus", "RunTag", "ViewType", "ModelVersion", "RegisteredModel",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_entities_have_mlflows_attributes(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = pytest.importorskip("mlflow.entities", reason="MLflow is not installed")
+        registry = pytest.importorskip("mlflow.entities.model_registry")
+    kind = getattr(theirs, name, None) or getattr(registry, name)
+    wanted = {each for each in vars(kind) if not each.startswith("_") and not NOT_OURS.match(each)}
+    assert wanted, name
+    assert {each for each in wanted if not hasattr(getattr(entities, name), each)} == set()

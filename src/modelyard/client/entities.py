@@ -146,6 +146,8 @@ class ExperimentTag(Entity):
 class Experiment(Entity):
     """A named set of runs."""
 
+    DEFAULT_EXPERIMENT_NAME: ClassVar[str] = "Default"
+
     experiment_id: str
     name: str = ""
     artifact_location: str = ""
