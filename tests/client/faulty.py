@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 DROP, LOSE, HANG = "drop", "lose", "hang"
 """Close before the server has seen it; close when the server has answered; say nothing."""
 
+FAILS = (500, {"content-type": "application/json"}, b'{"error_code": "INTERNAL_ERROR", "message": "oh"}')
+
 Fault = str | tuple[int, dict[str, str], bytes]
 
 
@@ -22,13 +24,17 @@ class Faulty:
         url: of the proxy.
         faults: what happens to the next requests.
         asked: method and path of every request.
-        only: faults are for requests whose path contains this.
+        only: faults are for requests whose path ends with one of these.
+        poison: a body with these bytes makes the server fail; empty: none does.
+        largest: body that is let through, in bytes.
     """
 
     def __init__(self, target: str) -> None:
         self.faults: deque[Fault] = deque()
         self.asked: list[str] = []
-        self.only = ""
+        self.only: tuple[str, ...] = ("",)
+        self.poison = b""
+        self.largest = 2**30
         self._released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(urlsplit(target).netloc))
         self._server.daemon_threads = True
@@ -43,7 +49,7 @@ class Faulty:
         self._thread.join(10)
 
     def _next(self, path: str) -> Fault | None:
-        return self.faults.popleft() if self.faults and self.only in path else None
+        return self.faults.popleft() if self.faults and path.endswith(self.only) else None
 
     def _handler(self, target: str) -> type[BaseHTTPRequestHandler]:
         proxy = self
@@ -55,6 +61,10 @@ class Faulty:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 proxy.asked.append(f"{self.command} {self.path}")
                 fault = proxy._next(self.path)
+                if proxy.poison and proxy.poison in body:
+                    fault = FAILS
+                if len(body) > proxy.largest:
+                    fault = (413, {"content-type": "text/html"}, b"<html>Request Entity Too Large</html>")
                 if fault == HANG:
                     proxy._released.wait(30)
                 if fault in (DROP, HANG):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 import time
 from uuid import uuid4
 
@@ -96,10 +97,10 @@ def test_whatever_the_server_answers_everything_arrives_once(faulty, recorder_at
     assert "answers again" in said[1]
 
 
-@pytest.mark.parametrize("place", ["runs", "log-batch", "metrics/points", "runs/update"])
-def test_an_answer_that_is_lost_makes_nothing_twice(behind, recorder_at, place) -> None:
+@pytest.mark.parametrize("places", [("v1/runs", "runs/create"), ("metrics/points", "log-batch"), ("runs/update",)])
+def test_an_answer_that_is_lost_makes_nothing_twice(behind, recorder_at, places) -> None:
     unique = uuid4().hex
-    behind.only = place
+    behind.only = places
     behind.faults.extend([LOSE, LOSE])
     recorder = recorder_at(behind.url)
     log = begin(recorder, unique)
@@ -150,15 +151,78 @@ def test_pauses_grow_and_differ(monkeypatch, sqlite_server) -> None:
 
 
 def test_rejected_points_are_found_when_the_server_does_not_say_which(behind, recorder_at, caplog) -> None:
-    """Both servers refuse timestamps before 1970."""
+    """Both servers refuse timestamps before 1970; ours says which points, a stock one does not."""
     recorder = recorder_at(behind.url)
     log = begin(recorder, uuid4().hex)
-    bad = {17, 40, 41, 99}
-    for step in range(100):
+    bad = {17, 30}
+    for step in range(40):
         log.log_metric("loss", 1.0, step, -5 if step in bad else 5)
     delivered(recorder)
-    assert Reader(behind.url).steps(log.run_id, "loss") == [step for step in range(100) if step not in bad]
+    assert Reader(behind.url).steps(log.run_id, "loss") == [step for step in range(40) if step not in bad]
     assert len([record for record in caplog.records if "'loss'" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("poison", ["point", "param"])
+def test_what_makes_the_server_fail_holds_nothing_up(behind, recorder_at, caplog, poison) -> None:
+    """A server that answers 500 to one thing, again and again, and takes the rest."""
+    recorder = recorder_at(behind.url)
+    log = begin(recorder, uuid4().hex)
+    as_point = struct.pack("<d", 666.0) if is_native(recorder) else b"666.0"
+    behind.poison = b"666" if poison == "param" else as_point
+    log.log_params({"a": "1", "bad": "666" if poison == "param" else "7"})
+    for step in range(50):
+        log.log_metric("loss", 666.0 if (poison, step) == ("point", 30) else 1.0, step, 5)
+    log.update(status="FINISHED", end_time_ms=5)
+    delivered(recorder)
+
+    reader = Reader(behind.url)
+    behind.poison = b""
+    found = reader.run(log.run_id)
+    assert found["info"]["status"] == "FINISHED"
+    missing = [30] if poison == "point" else []
+    assert reader.steps(log.run_id, "loss") == [step for step in range(50) if step not in missing]
+    assert params(found) == ({"a": "1"} if poison == "param" else {"a": "1", "bad": "7"})
+    said = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert len(said) == 1, said
+
+
+def is_native(recorder: Recorder) -> bool:
+    assert recorder._sender is not None
+    return recorder._sender.deliverer.runs.native
+
+
+def test_a_server_that_fails_at_everything_loses_nothing(faulty, recorder_at) -> None:
+    recorder = recorder_at(faulty.url)
+    log = begin(recorder)
+    faulty.poison = b"run_id"
+    log.log_params({"a": "1"})
+    log.log_metric("loss", 1.0, 0, 5)
+    for _ in range(12):
+        assert recorder.flush(1.0)
+    faulty.poison = b""
+    delivered(recorder)
+    reader = Reader(faulty.url)
+    assert params(reader.run(log.run_id)) == {"a": "1"}
+    assert reader.steps(log.run_id, "loss") == [0]
+
+
+def test_a_proxys_refusal_is_not_the_servers(faulty, recorder_at) -> None:
+    recorder = recorder_at(faulty.url)
+    log = begin(recorder)
+    faulty.faults.extend([(400, {"content-type": "text/html"}, b"<html>Bad Request</html>")] * 2)
+    log.log_params({"a": "1"})
+    delivered(recorder)
+    assert params(Reader(faulty.url).run(log.run_id)) == {"a": "1"}
+
+
+def test_a_proxy_that_bounds_bodies_gets_smaller_ones(faulty, recorder_at) -> None:
+    recorder = recorder_at(faulty.url)
+    log = begin(recorder)
+    faulty.largest = 50_000
+    for step in range(10_000):
+        log.log_metric("loss", 1.0, step, 5)
+    delivered(recorder)
+    assert Reader(faulty.url).steps(log.run_id, "loss") == list(range(10_000))
 
 
 def test_many_points_take_few_requests(faulty, recorder_at) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from modelyard.domain.errors import ModelyardError, NotFound
 
 from . import run_delivery
-from .exchange import Refused, mlflow
-from .journal import records
+from .exchange import Line, Refused, Unreachable, mlflow
+from .journal import points, records
 from .journal.journal import ALIVE_MS, POINTS_DONE, RECORDS_DONE
 from .journal.segments import Damaged
 from .point_delivery import PointDelivery
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 MOST_MERGED: Final = 100
 """Params, and tags, in one request (MLflow's limit)."""
+
+FAILURES: Final = 5
+"""How often the server may fail at the same thing before we ask whether it is the thing."""
 
 _MERGED: Final = ("params", "tags")
 
@@ -62,14 +65,15 @@ class Deliverer:
 
     def __init__(self, journal: Journal, transport: Transport, *, adopted: bool = False) -> None:
         self.journal = journal
-        self.transport = transport
+        self._line = Line(transport)
         self.adopted = adopted
         self.refusals: deque[Refusal] = deque(maxlen=1000)
         self.awaited: Counter[int | str] = Counter()
         self.rejections = Rejections(journal)
-        self.runs = run_delivery.RunDelivery(journal, transport, unsure=adopted)
-        self._points = PointDelivery(journal, transport, self.runs, self._refuse)
+        self.runs = run_delivery.RunDelivery(journal, self._line, unsure=adopted)
+        self._points = PointDelivery(journal, self._line, self.runs, self._refuse)
         self._waiting: deque[Record] = deque()
+        self._failures = 0
         for what in journal.damaged:
             self.rejections.damage(what)
 
@@ -78,12 +82,41 @@ class Deliverer:
     def step(self) -> bool:
         """Deliver one group of records and one slice of points.
 
+        Something that makes the server fail again and again, while it takes other things, counts as refused: it must
+        not hold up what comes behind it.
+
         Returns:
             Whether there may be more.
 
         Raises:
             Unreachable: nothing was delivered; try again later.
         """
+        strict = self._line.strict
+        try:
+            more = self._step()
+        except Unreachable as away:
+            self._failures = self._failures + 1 if away.failed else 0
+            if self._failures < FAILURES or not self._takes_other_things():
+                raise
+            self._line.strict = True
+            more = True
+        self._failures = 0
+        if strict:
+            self._line.strict = False
+        return more
+
+    def _takes_other_things(self) -> bool:
+        """Whether the server can write for the run that comes next; of one that is to begin, that cannot be tried."""
+        if self._waiting:
+            return self._waiting[0].kind not in ("start", "resume") and self.runs.can_write(self._waiting[0].run)
+        done = int(self.journal.state[POINTS_DONE])
+        segment = self.journal.points.at(done)
+        if segment is None:
+            return False
+        first = points.read(segment, done, 1)
+        return any(self.runs.can_write(first.runs[row[0]]) for row in first.rows())
+
+    def _step(self) -> bool:
         end = self.journal.points.end  # before the records are read: what begins a run was written before its points
         self._load()
         worked = False
@@ -191,7 +224,7 @@ class Deliverer:
             some = [[{"key": key, "value": value} for key, value in kind[at : at + MOST_MERGED]] for kind in wanted]
             message = {"run_id": run, "params": some[0], "tags": some[1]}
             try:
-                self.runs.found(record.run, partial(mlflow, self.transport, "POST", "runs/log-batch", message))
+                self.runs.found(record.run, partial(mlflow, self._line, "POST", "runs/log-batch", message))
             except Refused as refused:
                 if isinstance(refused.error, NotFound) or len(params) + len(tags) == 1 or self.runs.is_gone(refused):
                     raise
@@ -203,7 +236,7 @@ class Deliverer:
             for key, value in texts.items():
                 message = {"run_id": self.runs.server_id(record.run), kind: [{"key": key, "value": value}]}
                 try:
-                    mlflow(self.transport, "POST", "runs/log-batch", message)
+                    mlflow(self._line, "POST", "runs/log-batch", message)
                 except Refused as refused:
                     self._refuse(record.run, record.end, kind[:-1], key, value, refused.error)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain.errors import ModelyardError, NotSupported
+from modelyard.domain.errors import ModelyardError, NotSupported, TooLarge
 from modelyard.optional import MissingExtraError
 
 from . import refusals
@@ -23,12 +24,14 @@ class Unreachable(Exception):
     Args:
         reason: for people.
         wait_s: how long the server asked us to wait; 0 if it did not say.
+        failed: whether the server read it, and failed (500).
     """
 
-    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+    def __init__(self, reason: str, wait_s: float = 0.0, *, failed: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.wait_s = wait_s
+        self.failed = failed
 
 
 class Refused(Exception):
@@ -45,14 +48,27 @@ class Refused(Exception):
         self.places = places or []
 
 
+@dataclass(slots=True)
+class Line:
+    """The sender's way to a server.
+
+    Attributes:
+        transport: sends.
+        strict: whether what makes the server fail counts as refused.
+    """
+
+    transport: Transport
+    strict: bool = False
+
+
 def ask(
-    transport: Transport, method: str, path: str, body: bytes | None = None, media: str = "application/json",
+    line: Line, method: str, path: str, body: bytes | None = None, media: str = "application/json",
     *, optional: bool = False,
 ) -> bytes:  # fmt: skip
     """Send one request, once.
 
     Args:
-        transport: to the server.
+        line: to the server.
         method: of HTTP.
         path: from the server's root.
         body: its bytes.
@@ -68,17 +84,22 @@ def ask(
     """
     headers = {"Content-Type": media} if body is not None else {}
     with calling():
-        response = transport.request(method, path, body=body, headers=headers, retries=0)
+        response = line.transport.request(method, path, body=body, headers=headers, retries=0)
         data: bytes = response.data
         if response.status < 300:
             return data
-        error = transport.refusal(response, method, path)
+        error = line.transport.refusal(response, method, path)
     told = response.headers.get("retry-after", "")
     wait_s = min(float(told), LONGEST_WAIT_S) if told.isdigit() else 0.0
-    if refusals.may_pass(error) or response.status < 400 or (isinstance(error, NotSupported) and not optional):
-        # an address where the most basic endpoint is missing is not a tracking server, or not yet one
-        raise Unreachable(error.message, wait_s)
-    raise Refused(error, _places(data))
+    explained = _explained(data)
+    failed = response.status == 500 and explained is not None
+    if failed and line.strict:
+        raise Refused(error)
+    # who does not explain a refusal in a tracking server's words is something in between, or not a tracking server
+    credible = explained is not None or isinstance(error, TooLarge) or (optional and isinstance(error, NotSupported))
+    if refusals.may_pass(error) or not credible:
+        raise Unreachable(error.message, wait_s, failed=failed)
+    raise Refused(error, explained)
 
 
 class calling:  # noqa: N801 - reads as a word of the language, like contextlib's own
@@ -96,22 +117,26 @@ class calling:  # noqa: N801 - reads as a word of the language, like contextlib'
             raise Refused(error) from error
 
 
-def mlflow(transport: Transport, method: str, path: str, message: dict[str, Any], *, optional: bool = False) -> bytes:
+def mlflow(line: Line, method: str, path: str, message: dict[str, Any], *, optional: bool = False) -> bytes:
     """Send a message of MLflow's protocol; see `ask`."""
     import msgspec
 
     if method == "GET":
         from urllib.parse import urlencode
 
-        return ask(transport, method, f"{MLFLOW}{path}?{urlencode(message)}", optional=optional)
-    return ask(transport, method, MLFLOW + path, msgspec.json.encode(message), optional=optional)
+        return ask(line, method, f"{MLFLOW}{path}?{urlencode(message)}", optional=optional)
+    return ask(line, method, MLFLOW + path, msgspec.json.encode(message), optional=optional)
 
 
-def _places(body: bytes) -> list[str]:
+def _explained(body: bytes) -> list[str] | None:
+    """The places that a refusal names; None if it is not one that a tracking server wrote."""
     import msgspec
 
     try:
         told = msgspec.json.decode(body)
-        return [str(each["pointer"]) for each in told["errors"]]
-    except (msgspec.DecodeError, TypeError, KeyError):
-        return []
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(told, dict) or not (told.get("error_code") or told.get("code")):
+        return None
+    places = told.get("errors")
+    return [str(each.get("pointer", "")) for each in places or [] if isinstance(each, dict)] if places else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import ModelyardError, NotFound
 
-from .exchange import Refused, ask, mlflow
+from .exchange import Line, Refused, ask, mlflow
 from .journal import points
 from .journal.journal import POINTS_DONE
 from .journal.segments import Damaged
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from .journal.journal import Journal
     from .journal.points import Points
     from .run_delivery import RunDelivery
-    from .transport import Transport
 
-MOST_PACKED: Final = 32_768
+MOST_PACKED: Final = 16_384
+"""Points in one request to our server: half a MiB, which passes proxies as they are set up by default."""
+
 MOST_METRICS: Final = 1000
 """Metrics in one log-batch (MLflow's limit)."""
 
@@ -35,7 +36,7 @@ class PointDelivery:
 
     Args:
         journal: where they are.
-        transport: to the server.
+        line: to the server.
         runs: knows what the server calls them.
         refuse: is told of what the server will not have: run, None, `metric`, key, the points, why.
     """
@@ -43,12 +44,12 @@ class PointDelivery:
     def __init__(
         self,
         journal: Journal,
-        transport: Transport,
+        line: Line,
         runs: RunDelivery,
         refuse: Callable[[str, int | None, str, str, Any, ModelyardError], None],
     ) -> None:
         self._journal = journal
-        self._transport = transport
+        self._line = line
         self._runs = runs
         self._refuse = refuse
 
@@ -119,7 +120,7 @@ class PointDelivery:
         import msgspec
 
         body = msgspec.msgpack.encode(message)
-        ask(self._transport, "POST", f"{NATIVE}metrics/points", body, "application/x-msgpack")
+        ask(self._line, "POST", f"{NATIVE}metrics/points", body, "application/x-msgpack")
 
     def _refused(self, found: Points, rows: list[Row], refused: Refused, message: dict[str, Any]) -> list[Row]:
         """What remains of some points once the refused ones are gone."""
@@ -204,7 +205,7 @@ class PointDelivery:
             ],
         }  # fmt: skip
         try:
-            mlflow(self._transport, "POST", "runs/log-batch", message)
+            mlflow(self._line, "POST", "runs/log-batch", message)
         except Refused as refused:
             if len(rows) == 1 or self._runs.is_gone(refused):
                 raise

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, InvalidState, ModelyardError, NotFound
 
-from .exchange import Refused, Unreachable, ask, calling, mlflow
+from .exchange import Line, Refused, Unreachable, ask, calling, mlflow
 from .journal.journal import about, found
 from .journal.ledger import KnownRun, Ledger
 from .transport import NATIVE
 
 if TYPE_CHECKING:
     from .journal.journal import Journal
-    from .transport import Transport
 
 PARENT_TAG: Final = "mlflow.parentRunId"
 RUN_TAG: Final = "modelyard.run_id"
@@ -30,14 +29,14 @@ class RunDelivery:
 
     Args:
         journal: where they were recorded.
-        transport: to the server.
+        line: to the server.
         unsure: whether something of it may have been delivered without our knowing.
     """
 
-    def __init__(self, journal: Journal, transport: Transport, *, unsure: bool) -> None:
+    def __init__(self, journal: Journal, line: Line, *, unsure: bool) -> None:
         self._journal = journal
         self._ledger = journal.ledger
-        self._transport = transport
+        self._line = line
         self._unsure = unsure
         self._tried: set[str] = set()  # runs whose creation may have arrived
         self._refused: dict[str, ModelyardError] = {}
@@ -53,7 +52,7 @@ class RunDelivery:
         """
         try:
             with calling():
-                return self._transport.server.native
+                return self._line.transport.server.native
         except Refused as refused:  # whoever refuses to say its version is not a tracking server
             raise Unreachable(refused.error.message) from refused
 
@@ -99,6 +98,19 @@ class RunDelivery:
                 raise Unreachable(f"run {run} is in a journal that is not delivered yet") from refused
             raise
 
+    def can_write(self, run: str) -> bool:
+        """Whether the server takes something harmless for a run: that it failed before was not its general state.
+
+        Raises:
+            Unreachable: it does not.
+        """
+        try:
+            message = {"run_id": self.server_id(run), "tags": [{"key": RUN_TAG, "value": run}]}
+            mlflow(self._line, "POST", "runs/log-batch", message)
+        except Refused:
+            return False
+        return True
+
     def is_gone(self, refused: Refused) -> bool:
         """Whether the server refused because of the run rather than what is logged to it."""
         return isinstance(refused.error, NotFound | InvalidState) or "must be in the 'active' state" in str(refused)
@@ -118,7 +130,7 @@ class RunDelivery:
 
         experiments = [experiment] if experiment else self._all_experiments()
         message = {"experiment_ids": experiments, "filter": f"tags.`{RUN_TAG}` = '{run}'", "max_results": 1}
-        answer = msgspec.json.decode(mlflow(self._transport, "POST", "runs/search", message))
+        answer = msgspec.json.decode(mlflow(self._line, "POST", "runs/search", message))
         for each in answer.get("runs", []):
             return str(each["info"]["run_id"]), str(each["info"]["experiment_id"])
         return "", ""
@@ -126,7 +138,7 @@ class RunDelivery:
     def _all_experiments(self) -> list[str]:
         import msgspec
 
-        answer = msgspec.json.decode(mlflow(self._transport, "POST", "experiments/search", {"max_results": 1000}))
+        answer = msgspec.json.decode(mlflow(self._line, "POST", "experiments/search", {"max_results": 1000}))
         return [str(each["experiment_id"]) for each in answer.get("experiments", [])]
 
     def _pending_elsewhere(self, run: str) -> bool:
@@ -185,7 +197,7 @@ class RunDelivery:
                 message[theirs] = content[ours]
         body = msgspec.json.encode(message)
         try:
-            answer = msgspec.json.decode(ask(self._transport, "POST", f"{NATIVE}runs", body))
+            answer = msgspec.json.decode(ask(self._line, "POST", f"{NATIVE}runs", body))
         except Refused as refused:
             if isinstance(refused.error, AlreadyExists):  # ours, changed since: renamed, moved
                 return run, self._experiment_of(run)
@@ -206,7 +218,7 @@ class RunDelivery:
             "experiment_id": experiment, "start_time": content["start_ms"], "user_id": content.get("user", ""),
             "run_name": content.get("name", ""), "tags": [{"key": key, "value": tags[key]} for key in tags],
         }  # fmt: skip
-        answer = msgspec.json.decode(mlflow(self._transport, "POST", "runs/create", message))
+        answer = msgspec.json.decode(mlflow(self._line, "POST", "runs/create", message))
         return str(answer["run"]["info"]["run_id"]), str(answer["run"]["info"]["experiment_id"])
 
     def _experiment(self, name: str) -> str:
@@ -219,7 +231,7 @@ class RunDelivery:
         for _ in range(2):
             try:
                 answer = msgspec.json.decode(
-                    mlflow(self._transport, "GET", "experiments/get-by-name", {"experiment_name": name})
+                    mlflow(self._line, "GET", "experiments/get-by-name", {"experiment_name": name})
                 )
             except Refused as refused:
                 if not isinstance(refused.error, NotFound):
@@ -233,25 +245,25 @@ class RunDelivery:
                 self._experiments[name] = str(experiment["experiment_id"])
                 return self._experiments[name]
             with contextlib.suppress(Refused):  # somebody else made it meanwhile, or the next look says what is wrong
-                answer = msgspec.json.decode(mlflow(self._transport, "POST", "experiments/create", {"name": name}))
+                answer = msgspec.json.decode(mlflow(self._line, "POST", "experiments/create", {"name": name}))
                 self._experiments[name] = str(answer["experiment_id"])
                 return self._experiments[name]
-        mlflow(self._transport, "POST", "experiments/create", {"name": name})
+        mlflow(self._line, "POST", "experiments/create", {"name": name})
         return self._experiment(name)
 
     def _resume(self, run: str, content: dict[str, Any]) -> None:
         server = self.server_id(run)
         experiment = self._experiment_of(server)
-        mlflow(self._transport, "POST", "runs/update", {"run_id": server, "status": "RUNNING"})
+        mlflow(self._line, "POST", "runs/update", {"run_id": server, "status": "RUNNING"})
         self._ledger.note(run, server=server, experiment=experiment)
         del content
 
     def _info(self, server: str) -> dict[str, Any]:
         import msgspec
 
-        info: dict[str, Any] = msgspec.json.decode(mlflow(self._transport, "GET", "runs/get", {"run_id": server}))[
-            "run"
-        ]["info"]
+        info: dict[str, Any] = msgspec.json.decode(mlflow(self._line, "GET", "runs/get", {"run_id": server}))["run"][
+            "info"
+        ]
         return info
 
     def _experiment_of(self, server: str) -> str:
@@ -260,7 +272,7 @@ class RunDelivery:
     def _untag(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run), "key": content["key"]}
         try:
-            mlflow(self._transport, "POST", "runs/delete-tag", message)
+            mlflow(self._line, "POST", "runs/delete-tag", message)
         except Refused as refused:
             if not (isinstance(refused.error, NotFound) and self._again(content)):
                 raise
@@ -273,24 +285,24 @@ class RunDelivery:
 
     def _inputs(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run), "datasets": content["datasets"]}
-        mlflow(self._transport, "POST", "runs/log-inputs", message, optional=True)
+        mlflow(self._line, "POST", "runs/log-inputs", message, optional=True)
 
     def _outputs(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run), "models": content["models"]}
-        mlflow(self._transport, "POST", "runs/outputs", message, optional=True)
+        mlflow(self._line, "POST", "runs/outputs", message, optional=True)
 
     def _update(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run)}
         for theirs, ours in (("status", "status"), ("end_time", "end_ms"), ("run_name", "name")):
             if content.get(ours) is not None:
                 message[theirs] = content[ours]
-        mlflow(self._transport, "POST", "runs/update", message)
+        mlflow(self._line, "POST", "runs/update", message)
 
     def kill(self, known: KnownRun, end_ms: int) -> None:
         """End a run whose process died, unless somebody ended it meanwhile."""
         if self._info(known.server)["status"] in ("RUNNING", "SCHEDULED"):
             message = {"run_id": known.server, "status": "KILLED", "end_time": end_ms or time.time_ns() // 1_000_000}
-            mlflow(self._transport, "POST", "runs/update", message)
+            mlflow(self._line, "POST", "runs/update", message)
 
     # -------------------------------------------------------------------------------- artifacts
 
@@ -307,7 +319,7 @@ class RunDelivery:
             from .folders import folder_at
 
             with calling():
-                folder = self._folders[server] = folder_at(self._transport, self._info(server)["artifact_uri"])
+                folder = self._folders[server] = folder_at(self._line.transport, self._info(server)["artifact_uri"])
         return folder
 
     def _artifact(self, run: str, content: dict[str, Any]) -> None:
