@@ -363,6 +363,39 @@ def test_scoring_leaves_the_random_generators_alone(tracked) -> None:
     assert trained_and_drawn() == expected
 
 
+def test_a_fit_that_takes_anything_and_a_param_that_is_too_long(autolog) -> None:
+    class Anything(ClassifierMixin, BaseEstimator):
+        def __init__(self, text=""):
+            self.text = text
+
+        def fit(self, *args, **kwargs):
+            self.classes_ = np.unique(args[1])
+            return self
+
+        def predict(self, X):
+            return np.zeros(len(X), dtype=int)
+
+    Anything(text="x" * 10_000).fit(X, Y)
+    run = autolog.only()
+    assert len(run.data.params["text"]) == 6000
+    assert "training_accuracy_score" in run.data.metrics
+
+
+def test_pictures_are_drawn_if_the_script_has_matplotlib(autolog, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(plots, "sys", types.SimpleNamespace(modules={}))
+        LogisticRegression().fit(X, Y)
+    assert "training_confusion_matrix.png" not in autolog.files(autolog.only())
+    pyplot = pytest.importorskip("matplotlib.pyplot", reason="matplotlib is not installed")
+    before = pyplot.get_fignums()
+    LogisticRegression().fit(X, Y)
+    assert "training_confusion_matrix.png" in autolog.files(autolog.parents()[-1])
+    with fluent.start_run() as run:
+        plots.log_importance("gain", {"a": 1.0, "b": [0.5, 2.0]})
+    assert set(autolog.files(run)) == {"feature_importance_gain.json", "feature_importance_gain.png"}
+    assert pyplot.get_fignums() == before
+
+
 def test_threads_have_a_run_each(autolog) -> None:
     start = threading.Barrier(4)
 
