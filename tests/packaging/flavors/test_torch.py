@@ -165,7 +165,12 @@ def test_what_only_training_uses_stays_behind(tmp_path, caplog):
         (lambda model: model.layers.register_forward_hook(print), "'layers._forward_hooks'"),
         (lambda model: setattr(model, "table", {"deep": [torch.Generator()]}), "'table['deep'][0]'"),
         (lambda model: setattr(model, "sparse", torch.eye(2).to_sparse()), "'sparse'"),
-        (lambda model: model.layers.append(nn.LazyLinear(3)), "layers.4."),
+        (
+            lambda model: model.layers.append(nn.LazyLinear(3)),
+            "'layers.4.weight' cannot be described, because it has no shape",
+        ),
+        (lambda model: model.layers.append(nn.Linear(3, 3, device="meta")), "'layers.4.weight'"),
+        (lambda model: nn.utils.spectral_norm(model.layers[0]), "torch.nn.utils.parametrizations has the same"),
     ],
 )
 def test_what_cannot_be_described_is_named_with_the_remedies(tmp_path, spoil, named):

@@ -458,9 +458,11 @@ def code_on_path(code: pathlib.Path) -> Iterator[frozenset[str]]:
         aside = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in names}
         sys.path.insert(0, str(code))
         importlib.invalidate_caches()
+        bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the folder stays what it was
         try:
             yield names
         finally:
+            sys.dont_write_bytecode = bytecode
             with contextlib.suppress(ValueError):
                 sys.path.remove(str(code))
             kept = {name.partition(".")[0] for name in aside}

@@ -25,6 +25,7 @@ from typing import Any, Final
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
 from modelyard.domain.errors import InvalidArgument
@@ -57,6 +58,7 @@ _LEFT_BEHIND: Final = (
     torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.utils.data.Dataset, torch.utils.data.DataLoader,
     torch.utils.data.Sampler, torch.amp.GradScaler,
 )  # fmt: skip
+_NO_SHAPE: Final = "it has no shape yet: call the model once before saving it"
 _DEEPEST: Final = 60
 # Methods that a model which only predicts never runs: what they refer to may stay behind.
 _TRAINING: Final = (
@@ -139,9 +141,13 @@ class _Description:
         parametrized = list(vars(module)["_modules"]["parametrizations"]) if parametrize.is_parametrized(module) else []
         if parametrized:
             kind = kind.__bases__[0]
+        if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():  # type: ignore[misc, unused-ignore]
+            raise _cannot(path, "weight", _NO_SHAPE)
         for table in _HOOKS:
-            if vars(module).get(table):
-                raise _cannot(path, table, "it has hooks, which are functions without a name")
+            for hook in vars(module).get(table, {}).values():
+                theirs = type(hook).__module__.startswith("torch.nn.utils.")
+                told = "; torch.nn.utils.parametrizations has the same without hooks" if theirs else ""
+                raise _cannot(path, table, f"hooks are functions without a name{told}")
         entry: dict[str, Any] = {
             "class": self._name(kind, path or "the model", "its class"),
             "training": module.training,
@@ -185,7 +191,9 @@ class _Description:
         if id(tensor) in self._keys:
             return self._keys[id(tensor)]
         if isinstance(tensor, (nn.UninitializedParameter, nn.UninitializedBuffer)):
-            raise _cannot(path, name, "it has no shape yet: call the model once before saving it")
+            raise _cannot(path, name, _NO_SHAPE)
+        if tensor.device.type == "meta":
+            raise _cannot(path, name, "it is on the device 'meta', where tensors have no values")
         if type(tensor) not in (torch.Tensor, nn.Parameter, nn.Buffer):
             raise _cannot(path, name, f"it is a {type(tensor).__name__}, which safetensors does not hold")
         if tensor.layout is not torch.strided or tensor.is_quantized:
