@@ -11,11 +11,9 @@ from urllib.parse import urlsplit
 
 from modelyard.domain.errors import DataCorrupted, InvalidArgument
 
-from . import uris
 from .entities import FileInfo
 
 if TYPE_CHECKING:
-    from .client import Client
     from .folders import Folder
 
 _HERE: Final = ("", "file")
@@ -132,36 +130,17 @@ def _place(
 ) -> tuple[Folder, str]:
     """The folder that something is in, and its path there."""
     from .client import Client
-    from .folders import folder_at
+    from .folders import LocalFolder, local_path
+    from .references import resolve
 
     if (uri is None) == (run_id is None):
         raise InvalidArgument("Exactly one of `artifact_uri` or `run_id` must be specified.")
-    client = Client(tracking_uri, registry_uri)
-    if run_id is not None:
-        return client.run_folder(run_id), path or ""
-    if path is not None:
+    if uri is None:
+        uri = f"runs:/{run_id}/{path or ''}"
+    elif path is not None:
         raise InvalidArgument("`artifact_path` cannot be specified together with `artifact_uri`.")
-    uri = str(uri)
-    scheme = urlsplit(uri).scheme
-    if scheme == "runs":
-        run = uris.parse_run(uri)
-        return client.run_folder(run.run_id), run.path
-    if scheme == "models":
-        return _model(client, uri)
-    root, _, name = uri.rstrip("/").rpartition("/")
-    if not name or root.endswith((":", ":/")):  # the very root of a store
-        return folder_at(client.tracking, uri), ""
-    return folder_at(client.tracking, root or "/"), name
-
-
-def _model(client: Client, uri: str) -> tuple[Folder, str]:
-    from .folders import folder_at
-
-    named = uris.parse_model(uri)
-    if named.model_id:
-        return client.model_folder(named.model_id), named.path
-    version = client.get_model_version_by_uri(uri)
-    location = client.get_model_version_download_uri(version.name, version.version)
-    if urlsplit(location).scheme == "models":
-        return _model(client, location.rstrip("/") + (f"/{named.path}" if named.path else ""))
-    return folder_at(client.tracking, location), named.path
+    if urlsplit(uri).scheme in _HERE:
+        here = Path(local_path(uri)).absolute()
+        return LocalFolder(str(here.parent)), here.name
+    found = resolve(Client(tracking_uri, registry_uri), uri)
+    return found.folder, found.path

@@ -69,10 +69,25 @@ def test_downloads(mlflow, tmp_path) -> None:
         ("folder/two.txt", False, 3),
     ]
     assert mlflow.artifacts.download_artifacts(str(tmp_path)) == str(tmp_path)
+    copied = mlflow.artifacts.download_artifacts((tmp_path / "one" / "folder").as_uri(), dst_path=tmp_path / "copy")
+    assert (Path(copied) / "one.txt").read_text() == "one"
+    assert mlflow.artifacts.load_text(str(tmp_path / "one" / "folder" / "one.txt")) == "one"
     with pytest.raises(NotFound):
         mlflow.artifacts.download_artifacts(f"{here}/none.txt", dst_path=tmp_path / "none")
     with pytest.raises(InvalidArgument, match="Exactly one"):
         mlflow.artifacts.download_artifacts()
+
+
+def test_files_of_a_registered_model(ours) -> None:
+    with ours.start_run() as run:
+        ours.log_text("weights", "model/deep/weights.txt")
+    ours.flush_async_logging()
+    client = ours.MlflowClient()
+    client.create_registered_model("wine")
+    client.create_model_version("wine", f"runs:/{run.info.run_id}/model", run.info.run_id)
+    client.set_registered_model_alias("wine", "champion", "1")
+    for uri in ("models:/wine/1", "models:/wine@champion", "models:/wine/latest"):
+        assert ours.artifacts.load_text(f"{uri}/deep/weights.txt") == "weights"
 
 
 @pytest.mark.parametrize(
