@@ -12,7 +12,7 @@ import pytest
 from modelyard.client.recorder import Recorder
 from modelyard.client.sender import Sender
 from tests.client.faulty import DROP, HANG, LOSE, Faulty
-from tests.client.logging_process import Reader, params, tags
+from tests.client.logging_process import Reader, params, run, sync, tags
 
 JSON = {"content-type": "application/json"}
 FAILS = {
@@ -184,6 +184,30 @@ def test_what_makes_the_server_fail_holds_nothing_up(behind, recorder_at, caplog
     assert params(found) == ({"a": "1"} if poison == "param" else {"a": "1", "bad": "7"})
     said = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert len(said) == 1, said
+
+
+def test_what_makes_the_server_fail_holds_no_adopted_journal_up(faulty, spool_of_the_dead) -> None:
+    faulty.poison = b"poison"
+    done = sync(spool_of_the_dead, "--tracking-uri", faulty.url)
+    assert done.returncode == 0, done.stderr
+    assert "Servers refused 1 record" in done.stdout
+    faulty.poison = b""
+    found = Reader(faulty.url).named("run")
+    assert params(found) == {"a": "1", "b": "2"}
+    assert found["info"]["status"] == "KILLED"
+
+
+@pytest.fixture
+def spool_of_the_dead(tmp_path):
+    script = """
+run = begin()
+run.log_params({"a": "1"})
+run.log_params({"bad": "poison"})
+run.log_params({"b": "2"})
+os._exit(0)
+"""
+    run(script, "http://127.0.0.1:9", tmp_path / "dead")
+    return tmp_path / "dead"
 
 
 def is_native(recorder: Recorder) -> bool:

@@ -149,13 +149,28 @@ def _deliver(deliverer: Deliverer, points: int, name: str, *, quiet: bool) -> No
     shown = sys.stderr
     visible = not quiet and shown.isatty() and points > 0
     told = 0.0
-    while deliverer.step():
+    while _step(deliverer):
         if visible and time.monotonic() - told > 0.1:
             told = time.monotonic()
             done = points - journal.points_left
             click.echo(f"\r{name}: {done:,} of {points:,} points ({100 * done // points} %)", file=shown, nl=False)
     if visible:
         click.echo("\r\x1b[K", file=shown, nl=False)
+
+
+def _step(deliverer: Deliverer) -> bool:
+    """One step; what makes the server fail is tried as often as it takes to tell whether it is the data."""
+    from modelyard.client.delivery import FAILURES
+    from modelyard.client.exchange import Unreachable
+
+    for _ in range(FAILURES - 1):
+        try:
+            return deliverer.step()
+        except Unreachable as away:
+            if not away.failed:
+                raise
+            time.sleep(0.5)
+    return deliverer.step()
 
 
 def _rejected() -> list[dict[str, Any]]:

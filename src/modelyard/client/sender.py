@@ -29,7 +29,7 @@ IDLE_S: Final = 1.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 ADOPT_EVERY_S: Final = 60.0
-LATELY_S: Final = 60.0
+FAILED_PAUSE_S: Final = 2.0
 
 log = logging.getLogger("modelyard")
 
@@ -167,18 +167,21 @@ class Sender:
         """
         with self._step:
             try:
-                more = self.deliverer.step() if self.journal.pending() else self._adopt()
+                if self.journal.pending():
+                    more = self.deliverer.step()
+                    self._succeeded()
+                else:
+                    more = self._adopt()
                 self.journal.alive()
             except Unreachable as away:
                 self._failed(away)
                 more = False
             except Exception as error:
+                if self._stopping:  # the journal was closed over a request that took too long
+                    return False
                 log.debug("delivery failed", exc_info=True)
                 self._failed(Unreachable(f"{type(error).__name__}: {error}"))
                 more = False
-            else:
-                if more:
-                    self._succeeded()
         with self._changed:
             self._changed.notify_all()
         return more
@@ -214,22 +217,31 @@ class Sender:
         return self._adopted is not None or time.monotonic() >= self._adopt_at
 
     def _adopt(self) -> bool:
+        """Deliver a little of what the dead left; that it fails is of no concern to our own journal."""
         if self._adopted is None:
             if time.monotonic() < self._adopt_at:
                 return False
             self._adopt_at = time.monotonic() + ADOPT_EVERY_S
-            found = left_by_the_dead(self.journal.uri)
+            return self._adopt_next(left_by_the_dead(self.journal.uri))
+        found, deliverer = self._adopted
+        try:
+            if deliverer.step():
+                return True
+            deliverer.finish()
+        except Unreachable as away:
+            if away.failed and not self._stopping:
+                self._not_before = time.monotonic() + FAILED_PAUSE_S
+                return False  # perhaps it is the data: go on with it
+            self._leave()
+        except BaseException:
+            self._leave()
+            raise
         else:
-            found, deliverer = self._adopted
-            try:
-                if deliverer.step():
-                    return True
-                deliverer.finish()
-            except BaseException:
-                self._leave()
-                raise
             deliverer.journal.remove()
             self._adopted = None
+        return self._adopt_next(found)
+
+    def _adopt_next(self, found: Iterator[Journal]) -> bool:
         journal = next(found, None)
         if journal is None:
             return False
