@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import ssl
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -157,6 +159,32 @@ def test_a_file_is_sent_again_from_its_start(tmp_path: Path) -> None:
         file.seek(10)
         assert Transport(door.url).request("PUT", "/x", body=file, headers={"content-length": "990"}).status == 200
     assert [len(request.body) for request in door.requests] == [990, 990]
+
+
+def test_a_long_body_may_be_taken_slowly(monkeypatch, tmp_path: Path) -> None:
+    """The time-out of connecting is no time-out of sending."""
+    monkeypatch.setattr(transport, "CONNECT_TIMEOUT_S", 0.2)
+    path = tmp_path / "file"
+    size = 2**25  # more than the buffers between both take
+    path.write_bytes(bytes(size))
+
+    def slowly(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            time.sleep(0.5)  # nobody reads, for longer than connecting may take
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            taken = len(body)
+            while taken < size:
+                taken += len(connection.recv(2**20))
+            assert head.startswith(b"PUT /x")
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, path.open("rb") as file:
+        thread = threading.Thread(target=slowly, args=(listening,), daemon=True)
+        thread.start()
+        way = Transport(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout_s=30, retries=0)
+        assert way.request("PUT", "/x", body=file, headers={"content-length": str(size)}).data == b"{}"
+        thread.join()
 
 
 # ------------------------------------------------------------------------------------ who we are

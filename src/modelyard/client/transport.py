@@ -29,7 +29,8 @@ NATIVE: Final = "/api/v1/"
 CONNECT_TIMEOUT_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
-POOL: Final = 8
+POOL: Final = 64
+"""Connections that are kept; they are made as threads need them."""
 
 T = TypeVar("T")
 
@@ -71,7 +72,6 @@ class Transport:
         self._timeout_s = settings.HTTP_TIMEOUT_S.get() if timeout_s is None else timeout_s
         self._retries = settings.HTTP_RETRIES.get() if retries is None else retries
         self._local = uris.is_local(uri)
-        self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
         self._pool_pid = 0
         self._authorization = ""
@@ -188,9 +188,12 @@ class Transport:
 
         attempts = 1 + (self._retries if retries is None else retries)
         read_s = self._timeout_s if timeout_s is None else timeout_s
-        timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, read_s or CONNECT_TIMEOUT_S), read=read_s or None)
         start = body.tell() if hasattr(body, "tell") else None
-        replayable = body is None or isinstance(body, bytes | bytearray | memoryview | str) or start is not None
+        small = body is None or isinstance(body, bytes | bytearray | memoryview | str)
+        replayable = small or start is not None
+        # urllib3 sends under the time-out of connecting: a long body may meet a server that is slow to take it
+        connect_s = min(CONNECT_TIMEOUT_S, read_s or CONNECT_TIMEOUT_S) if small else read_s or None
+        timeout = Timeout(connect=connect_s, read=read_s or None)
         tail = f"?{urlencode(query)}" if query else ""
         foreign = path.startswith(("http://", "https://"))
         attempt = 0
@@ -232,8 +235,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
-        with self._lock:
-            pool, self._pool = self._pool, None
+        pool, self._pool = self._pool, None
         if pool is not None and self._pool_pid == os.getpid():
             pool.clear()
 
@@ -304,11 +306,12 @@ class Transport:
         chosen: dict[str, Any] = {"num_pools": 4, "maxsize": POOL, **credentials.tls()}
         if not credentials.verify:  # whoever switched it off knows, and need not be told at each request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        with self._lock:
-            self._authorization = credentials.authorization
-            self._pool = urllib3.ProxyManager(proxy, **chosen) if proxy else urllib3.PoolManager(**chosen)
-            self._pool_pid = os.getpid()
-            return self._pool
+        # Without a lock, which a fork could leave locked: two threads may both make a pool, and one of them is lost.
+        pool = urllib3.ProxyManager(proxy, **chosen) if proxy else urllib3.PoolManager(**chosen)
+        self._authorization = credentials.authorization
+        self._pool = pool
+        self._pool_pid = os.getpid()
+        return pool
 
     def _shown(self, path: str) -> str:
         return path if path.startswith("http") else uris.shown(self._url or self.uri) + path
