@@ -25,7 +25,7 @@ from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import InvalidArgument, ModelyardError
 from modelyard.packaging import digest as digests
 
-from . import models, references, uris
+from . import model_files, references, uris
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _version(client: Client, found: ModelVersion, root: Path, progress: Progress
         target.replace(incoming)
     note.unlink(missing_ok=True)
     try:
-        files = models.fetch(reference, incoming, progress, threads=threads)
+        files = model_files.fetch(reference, incoming, progress, threads=threads)
     except ModelyardError:
         with contextlib.suppress(OSError):  # an empty one says nothing
             incoming.rmdir()
@@ -220,7 +220,7 @@ def _version(client: Client, found: ModelVersion, root: Path, progress: Progress
         if file.is_file() and file.relative_to(incoming).as_posix() not in files:
             file.unlink()
     incoming.replace(target)
-    digest = models.digest_of(files)
+    digest = model_files.digest_of(files)
     part = note.with_suffix(".part")
     part.write_text(json.dumps({"origin": origin, "digest": digest}), encoding="utf-8")
     part.replace(note)
