@@ -73,13 +73,14 @@ def test_autolog_is_a_function_and_a_package() -> None:
 def test_modules_of_mlflow_s_names() -> None:
     from modelyard.entities import Metric, ViewType
     from modelyard.exceptions import MlflowException, NotFound
-    from modelyard.models.signature import infer_signature
+    from modelyard.models.signature import ColSpec, ModelSignature, Schema, infer_signature
     from modelyard.tracking.client import MlflowClient
 
     assert modelyard.tracking.MlflowClient is MlflowClient is modelyard.client.MlflowClient is modelyard.Client
     assert issubclass(NotFound, MlflowException)
     assert NotFound("x").error_code == "RESOURCE_DOES_NOT_EXIST"
     assert modelyard.models.infer_signature is infer_signature
+    assert ModelSignature(Schema([ColSpec("double", "a")])).inputs.input_names() == ["a"]
     assert Metric("a", 1.0).key == "a"
     assert ViewType.ACTIVE_ONLY == 1
 
