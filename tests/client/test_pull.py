@@ -80,6 +80,22 @@ def test_a_new_version_comes_beside_the_old_one(client, fleet, tmp_path):
     assert states(both) == {("other", "1"): "present", ("other", "2"): "present"}
 
 
+def test_a_pull_that_was_cut_off_goes_on(client, fleet, tmp_path, monkeypatch):
+    monkeypatch.setattr("modelyard.client.progress.EVERY_S", 0)
+
+    def interrupt(progress):
+        if progress.done_files > MODELS:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(client, "tags.kind = 'x'", tmp_path / "here", report=interrupt)
+    whole = sum(path.is_dir() for path in (tmp_path / "here").glob("*/1"))
+    assert 0 < whole < MODELS
+    found = list(states(pull(client, "tags.kind = 'x'", tmp_path / "here")).values())
+    assert (found.count("present"), found.count("fetched")) == (whole, MODELS - whole)
+    assert not list((tmp_path / "here").glob("*/.*.incoming"))
+
+
 def test_what_is_damaged_or_added_here_is_put_right(client, fleet, tmp_path):
     (first,) = pull(client, "name = 'other'", tmp_path / "here").models
     folder = tmp_path / "here/other/1"

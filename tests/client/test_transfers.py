@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 import uuid
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from modelyard.client.folders import HttpFolder, LocalFolder, entry_name, folder
 from modelyard.client.progress import Progress
 from modelyard.client.transport import Transport
 from modelyard.domain.errors import DataCorrupted, InvalidArgument, NotFound, Unavailable
+from tests.cli.process import running
 from tests.client.shaky_server import Shaky, serving
 
 LARGE = random.Random(1).randbytes(9 * 2**20)
@@ -243,6 +245,29 @@ def test_nobody_there_is_said_at_once(tmp_path):
     with pytest.raises(Unavailable, match="cannot be reached"):
         transfers.download_file(folder, "f", tmp_path / "f")
     assert names(tmp_path) == []
+
+
+def test_a_server_that_is_killed_and_comes_back(tmp_path):
+    """The real thing: SIGKILL in the middle of a download, and the same data served again."""
+    with ExitStack() as servers:
+        first = servers.enter_context(running(tmp_path / "data"))
+        folder = folder_at(Transport(first.url), "mlflow-artifacts:/x")
+        large = LARGE * 4
+        transfers.upload_file(folder, "f", large)
+        seen = []
+
+        def kill(progress):
+            if not seen and progress.done > 2**20:
+                seen.append(progress.done)
+                first.process.kill()
+                first.process.wait()
+                servers.enter_context(running(tmp_path / "data", port=int(first.port)))
+
+        progress = Progress(kill)
+        sha = transfers.download_file(folder, "f", tmp_path / "f", progress)
+    assert sha == hashlib.sha256(large).hexdigest()
+    assert progress.done == len(large)
+    assert seen
 
 
 # ------------------------------------------------------------------------------------ hostile
