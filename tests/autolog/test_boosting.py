@@ -19,8 +19,14 @@ from modelyard.client import fluent
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(200, 4))
 Y = (X[:, 0] > 0).astype(int)
-XGBOOST = {"objective": "binary:logistic", "max_depth": 2, "eval_metric": ["logloss", "auc"]}
-LIGHTGBM = {"objective": "binary", "metric": ["binary_logloss", "auc"], "verbose": -1, "num_leaves": 4}
+XGBOOST = {"objective": "binary:logistic", "max_depth": 2, "nthread": 1, "eval_metric": ["logloss", "auc"]}
+LIGHTGBM = {
+    "objective": "binary",
+    "num_threads": 1,
+    "metric": ["binary_logloss", "auc"],
+    "verbose": -1,
+    "num_leaves": 4,
+}
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def lightgbm(tracked) -> Any:
 
 def wrapper(library: Any, **options: Any) -> Any:
     kind = library.XGBClassifier if hasattr(library, "XGBClassifier") else library.LGBMClassifier
-    return kind(n_estimators=4, **({} if hasattr(library, "XGBClassifier") else {"verbose": -1}), **options)
+    return kind(n_estimators=4, n_jobs=1, **({} if hasattr(library, "XGBClassifier") else {"verbose": -1}), **options)
 
 
 def fit(library: Any, model: Any) -> Any:
@@ -70,6 +76,7 @@ def test_xgboost_train(tracked, xgboost) -> None:
     assert run.data.params == {
         "objective": "binary:logistic",
         "max_depth": "2",
+        "nthread": "1",
         "eval_metric": "['logloss', 'auc']",
         "num_boost_round": "5",
         "maximize": "None",
@@ -204,6 +211,8 @@ def test_whatever_of_ours_breaks_the_model_is_the_same(tracked, request, monkeyp
             patch.setattr(module, function, broken)
             model = fit(library, wrapper(library))
             assert np.array_equal(model.predict_proba(X), expected), function
+            if module not in {leaf, fluent}:
+                continue
             if name == "xgboost":
                 matrix = library.DMatrix(X, Y)
                 booster = library.train(XGBOOST, matrix, 2, evals=[(matrix, "train")], verbose_eval=False)

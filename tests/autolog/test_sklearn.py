@@ -455,8 +455,9 @@ def test_whatever_of_ours_breaks_fit_gives_the_same_and_trains_once(autolog, mon
             assert np.array_equal(model.coef_, expected), name
             score = model.score(X, Y)
             assert sklearn.metrics.accuracy_score(Y, model.predict(X)) == score, name
-            with pytest.raises(ValueError, match=r"2 classes|one class|1 class"):
-                Counted().fit(X, np.zeros(60))
+            if module is fluent:
+                with pytest.raises(ValueError, match=r"2 classes|one class|1 class"):
+                    Counted().fit(X, np.zeros(60))
     while fluent.active_run() is not None:
         fluent.end_run()
 
