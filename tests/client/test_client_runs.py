@@ -2,11 +2,14 @@
 
 import math
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from modelyard.client.client import Client
+from modelyard.client.connection import FLUSH_S
 from modelyard.client.entities import (
     Dataset,
     DatasetInput,
@@ -184,3 +187,25 @@ def test_what_is_handed_to_the_recorder_is_seen_by_the_next_read(client, run, de
     assert data.metrics == {"later": 0.5, "batch": 1.0}
     assert data.params == {"p": "1", "q": "2"}
     assert (data.tags["t"], data.tags["u"]) == ("1", "3")
+
+
+PENDING = """
+import sys, time
+from modelyard.client.client import Client
+from modelyard.client.connection import FLUSH_S
+from modelyard.client.recorder import recorder_for
+run = recorder_for("http://127.0.0.1:9").start_run(
+    experiment_id="0", experiment_name=None, run_name="x", start_time_ms=1, tags={})
+run.log_metric("m", 1.0, 1, 1)
+start = time.monotonic()
+for _ in range(5):
+    Client(sys.argv[1]).get_experiment("0")
+print(time.monotonic() - start)
+"""
+
+
+def test_a_server_that_is_away_does_not_hold_up_who_asks_another(sqlite_server, monkeypatch) -> None:
+    monkeypatch.setenv("MODELYARD_EXIT_TIMEOUT_S", "0.1")
+    command = [sys.executable, "-c", PENDING, sqlite_server.url]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(told.stdout) < FLUSH_S / 3
