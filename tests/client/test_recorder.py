@@ -97,6 +97,7 @@ def test_a_second_delivery_changes_nothing(any_server, spool, tmp_path) -> None:
     script = """
 run = begin(os.environ["UNIQUE"])
 for step in range(200): run.log_metric("loss", 1.0, step, step)
+run.log_metric("nan", float("nan"), 0, 1)
 run.log_params({"lr": "0.1"})
 run.set_tags({"gone": "soon"})
 run.delete_tag("gone")

@@ -220,7 +220,8 @@ def report(result: Result) -> None:
         )
         for entry in result.rejected[:_SHOWN]:
             about = " ".join(str(entry.get(name, "")) for name in ("kind", "key") if entry.get(name))
-            click.echo(f"  run {entry.get('run', '')}: {about}: {entry.get('reason', '')} ({entry['file']})")
+            reason = " ".join(str(entry.get("reason", "")).split())
+            click.echo(f"  run {entry.get('run', '')}: {about}: {reason[:400]} ({entry['file']})")
         if len(result.rejected) > _SHOWN:
             click.echo(f"  and {len(result.rejected) - _SHOWN} more")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import ModelyardError
 
@@ -14,6 +14,9 @@ from .journal.journal import REJECTED
 
 if TYPE_CHECKING:
     from .journal.journal import Journal
+
+
+_SHOWN: Final = 400
 
 
 class Rejections:
@@ -31,8 +34,10 @@ class Rejections:
         what = f"{kind} {key!r}" if key else f"a record ({kind})" if kind != "start" else "the run itself"
         self._write({"run": run, "kind": kind, "key": key, "reason": error.message, "content": content})
         self._journal.state[REJECTED] += 1
+        reason = " ".join(error.message.split())
+        reason = reason if len(reason) <= _SHOWN else f"{reason[:_SHOWN]}..."
         reports.once(
-            (run, kind, key), "Run %s: the server refused %s: %s (kept in %s)", run, what, error.message, self._shown()
+            (run, kind, key), "Run %s: the server refused %s: %s (kept in %s)", run, what, reason, self._shown()
         )
 
     def damage(self, what: str) -> None:

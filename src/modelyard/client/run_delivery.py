@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from modelyard.domain.errors import AlreadyExists, InvalidArgument, InvalidState, ModelyardError, NotFound
+from modelyard.domain.errors import AlreadyExists, InvalidArgument, InvalidState, ModelyardError, NotFound, NotSupported
 
 from .exchange import Line, Refused, Unreachable, ask, calling, mlflow
 from .journal.journal import about, found
@@ -289,7 +289,11 @@ class RunDelivery:
 
     def _outputs(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run), "models": content["models"]}
-        mlflow(self._line, "POST", "runs/outputs", message, optional=True)
+        try:
+            mlflow(self._line, "POST", "runs/outputs", message, optional=True)
+        except Refused as refused:
+            if not isinstance(refused.error, NotSupported):  # MLflow 2.x has no logged models to link to
+                raise
 
     def _update(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run)}
