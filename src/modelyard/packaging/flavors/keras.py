@@ -58,7 +58,7 @@ class KerasFlavor:
             "keras_backend": backend,
             "save_exported_model": False,
         }
-        requires = ["keras", *([_BACKENDS[backend]] if backend in _BACKENDS else [])]
+        requires = ["keras", "numpy", *([_BACKENDS[backend]] if backend in _BACKENDS else [])]
         return Saved(config, {"loader_module": LOADER, "data": _DATA}, requires)
 
     def load(

@@ -97,7 +97,7 @@ class TorchFlavor:
             "pytorch_version": str(torch.__version__),
             "serialization_format": chosen,
         }
-        requires = ["torch", *packages]
+        requires = ["numpy", "torch", *packages]
         if chosen == "pickle":
             return Saved(config, {"loader_module": "mlflow.pytorch", "data": _DATA}, requires)
         if inputs.given:
