@@ -21,7 +21,7 @@ from .active import state
 from .lifecycle import recorder_of, recorder_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .entities import LoggedModelOutput
     from .recorder import RunRecorder
@@ -79,13 +79,15 @@ def log_metric(
     if (
         run is None
         or (value.__class__ is not float and not isinstance(value, (float, int)))  # type: ignore[redundant-expr]
+        or key.__class__ is not str
         or step.__class__ is not int
+        or (timestamp is not None and (timestamp.__class__ is not int or timestamp <= 0))
         or synchronous is not None
         or run_id is not None
         or model_id is not None
         or dataset is not None
     ):
-        return _log_metrics({key: value}, step, synchronous, timestamp, run_id, model_id, dataset)
+        return _log_metrics([(key, value)], step, synchronous, timestamp, run_id, model_id, dataset)
     run.log(key, value, step, timestamp or _now_ns() // 1_000_000)  # which looks at the key, once
     return None
 
@@ -100,22 +102,22 @@ def log_metrics(
     dataset: Any = None,
 ) -> RunOperations | None:
     """Log one point each of several metrics; see `log_metric`."""
-    return _log_metrics(metrics, step, synchronous, timestamp, run_id, model_id, dataset)
+    return _log_metrics(metrics.items(), step, synchronous, timestamp, run_id, model_id, dataset)
 
 
 def _log_metrics(
-    metrics: Mapping[str, Any],
+    metrics: Iterable[tuple[Any, Any]],
     step: Any,
     synchronous: bool | None,
-    timestamp: int | None,
+    timestamp: Any,
     run_id: str | None,
     model_id: str | None,
     dataset: Any,
 ) -> RunOperations | None:
     recorder = recorder_of(run_id)
-    now = timestamp or _now_ns() // 1_000_000
+    now = _now_ns() // 1_000_000 if timestamp is None or (type(timestamp) is int and not timestamp) else timestamp
     points: list[tuple[str, float, int, int]] = []
-    for key, value in metrics.items():
+    for key, value in metrics:
         try:
             points.append(_point(key, value, step, now))
         except InvalidArgument as error:
@@ -195,7 +197,7 @@ def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     Returns:
         The value; with `synchronous=False` something to wait for.
     """
-    operations = log_params({key: value}, synchronous)
+    operations = _log_params([(key, value)], synchronous, None)
     return value if operations is None else operations
 
 
@@ -205,6 +207,12 @@ def log_params(
     run_id: str | None = None,
 ) -> RunOperations | None:
     """Log params; see `log_param`."""
+    return _log_params(params.items(), synchronous, run_id)
+
+
+def _log_params(
+    params: Iterable[tuple[Any, Any]], synchronous: bool | None, run_id: str | None
+) -> RunOperations | None:
     recorder = recorder_of(run_id)
     texts = _texts(params, "param", validation.check_param, recorder, synchronous)
     return _outcome(recorder, recorder.log_params(texts) if texts else None, synchronous)
@@ -212,11 +220,15 @@ def log_params(
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> RunOperations | None:
     """Set a tag of the active run, which is started if there is none."""
-    return set_tags({key: value}, synchronous)
+    return _set_tags([(key, value)], synchronous)
 
 
 def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> RunOperations | None:
     """Set tags of the active run, which is started if there is none."""
+    return _set_tags(tags.items(), synchronous)
+
+
+def _set_tags(tags: Iterable[tuple[Any, Any]], synchronous: bool | None) -> RunOperations | None:
     recorder = recorder_of(None)
     texts = _texts(tags, "tag", validation.check_tag, recorder, synchronous)
     return _outcome(recorder, recorder.set_tags(texts) if texts else None, synchronous)
@@ -228,7 +240,7 @@ def delete_tag(key: str) -> None:
 
 
 def _texts(
-    values: Mapping[Any, Any],
+    values: Iterable[tuple[Any, Any]],
     what: str,
     check: Callable[[str, str], str],
     recorder: RunRecorder,
@@ -236,7 +248,7 @@ def _texts(
 ) -> dict[str, str]:
     """Keys and values as texts, without those that cannot be stored."""
     texts: dict[str, str] = {}
-    for key, value in values.items():
+    for key, value in values:
         if not isinstance(key, str) or not key:
             error: ModelyardError = InvalidArgument(f"The key of a {what} is a text, and not empty.")
             _refuse(what, key, recorder, error, synchronous)
@@ -319,8 +331,9 @@ def _refuse(what: str, key: Any, recorder: RunRecorder, error: ModelyardError, s
     """Say what was not logged: as an exception to a caller that waits, else once on the logger."""
     if synchronous:
         raise error
+    key = key if isinstance(key, str) else _shown(key)
     reports.once(
-        (what, str(key), recorder.run_id), "The %s %r of run %s was not logged: %s", what, key, recorder.run_id, error
+        (what, key, recorder.run_id), "The %s %r of run %s was not logged: %s", what, key, recorder.run_id, error
     )
 
 

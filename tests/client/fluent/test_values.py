@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from modelyard.domain.errors import ModelyardError
 
@@ -129,3 +131,23 @@ def test_a_metric_of_a_model_on_a_dataset(mlflow) -> None:
     assert [each.dataset.name for each in found.inputs.dataset_inputs] == ["numbers"]
     (metric,) = mlflow.get_logged_model(model.model_id).metrics
     assert (metric.key, metric.value, metric.dataset_digest) == ("accuracy", 0.9, dataset.digest)
+
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=300), st.binary(max_size=5),
+    st.lists(st.integers(), max_size=2), st.builds(Broken), st.builds(np.zeros, st.integers(0, 3)),
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(key=ANYTHING, value=ANYTHING, step=ANYTHING, timestamp=ANYTHING)
+def test_nothing_that_is_logged_raises(ours, key, value, step, timestamp) -> None:
+    ours.active_run() or ours.start_run()
+    ours.log_metric(key, value, step=step, timestamp=timestamp)
+    ours.log_metric("key", value, step)
+    ours.log_metric("key", 1.0, timestamp=timestamp)
+    if type(key) is str:
+        ours.log_metrics({key: value}, step=step, timestamp=timestamp)
+    ours.log_param("param", value)
+    ours.log_params({f"p{key!r}"[:50] if not isinstance(key, Broken) else "p": value})
+    ours.set_tag(key if isinstance(key, str) else "tag", value)
