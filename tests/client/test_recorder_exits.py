@@ -80,11 +80,12 @@ def test_a_handler_of_the_users_own_keeps_sigterm(reader, spool) -> None:
 def test_a_signals_handler_may_log_in_the_middle_of_a_call(reader, spool) -> None:
     script = """
 run = begin()
-seen = []
+seen, numbers = [], iter(range(1, 10**6))
 def interrupted(*_):
-    seen.append(1)
-    run.log_metric("signals", 1.0, len(seen), 1)
-    run.set_tags({"at": str(len(seen))})
+    number = next(numbers)   # another signal may come in here, too
+    run.log_metric("signals", 1.0, number, 1)
+    run.set_tags({"at": str(number)})
+    seen.append(number)
 signal.signal(signal.SIGALRM, interrupted)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 step = 0
@@ -180,7 +181,8 @@ if __name__ == "__main__":
 
 
 def test_what_remains_is_named_in_one_line(spool) -> None:
-    done = run(LOG + "run.log_params({'lr': '0.1'})", "http://127.0.0.1:9", spool)
+    away = "http://127.0.0.1:9"
+    done = run(LOG + "run.log_params({'lr': '0.1'})", away, spool, MODELYARD_EXIT_TIMEOUT_S="0.2")
 
     assert done.returncode == 0
     (line,) = [line for line in done.stderr.splitlines() if "not delivered yet" in line]

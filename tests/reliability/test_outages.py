@@ -43,7 +43,7 @@ def restarted(server: ServerProcess) -> None:
 
 def test_a_server_that_is_killed_in_the_middle_costs_nothing(server, tmp_path) -> None:
     spool = tmp_path / "spool"
-    process = start(LOOP, server.url, spool, NAME="run", SECONDS="4")
+    process = start(LOOP, server.url, spool, NAME="run", SECONDS="3")
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     victim = start(LOOP, server.url, spool, NAME="victim", SECONDS="60")

@@ -24,18 +24,16 @@ from modelyard.domain.errors import Unavailable
 from . import exits, reports, uris
 from .journal.journal import DROPPED_POINTS, DROPPED_RECORDS, POINTS_DONE, RECORDS_DONE, Journal, plain
 from .journal.ledger import KnownRun
-from .journal.points import PointWriter, Series
+from .journal.points import PointWriter
 from .journal.records import RecordWriter
 from .journal.streams import Full
+from .run_recorder import RunRecorder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .journal.segments import Segment
     from .sender import Sender
 
-SMALL: Final = 16 * 2**20
-"""Largest artifact, in bytes, that is copied into the journal rather than sent at once."""
+__all__ = ["NOTHING", "Recorder", "Remaining", "RunRecorder", "flush_all", "recorder_for"]
 
 KEPT: Final = 4096
 """Runs that a recorder remembers by id."""
@@ -65,134 +63,6 @@ class Remaining:
 NOTHING: Final = Remaining(0, 0, "")
 
 
-class RunRecorder:
-    """Logs to one run; see the module. Each method but `log_metric` and `wait` returns a ticket for `wait`.
-
-    Attributes:
-        recorder: that it belongs to.
-        experiment_id: empty while unknown.
-    """
-
-    def __init__(self, recorder: Recorder, run: str) -> None:
-        self.recorder = recorder
-        self._run = run
-        self._pid = os.getpid()
-        self._series = Series(run)
-        self._append = recorder._writer.append  # noqa: SLF001 - one of a pair
-
-    def __repr__(self) -> str:
-        return f"RunRecorder({self.run_id!r}, {uris.shown(self.recorder.uri)!r})"
-
-    @property
-    def run_id(self) -> str:
-        """The server's id once it is known, the provisional one before."""
-        return self.recorder.known(self._run).server or self._run
-
-    @property
-    def experiment_id(self) -> str:
-        """The run's experiment; empty while unknown."""
-        return self.recorder.known(self._run).experiment
-
-    @property
-    def delivered(self) -> bool:
-        """Whether the run exists on the server."""
-        return bool(self.recorder.known(self._run).server)
-
-    @property
-    def inherited(self) -> bool:
-        """Whether this process was forked from the one that began to log to the run: then it never ends it."""
-        return self._pid != os.getpid()
-
-    # -------------------------------------------------------------------------------- logging
-
-    def log_metric(self, key: str, value: float, step: int, timestamp_ms: int) -> None:
-        """Log one point. Never raises, never waits.
-
-        Args:
-            key: of the metric.
-            value: a number; NaN and infinities too.
-            step: any 64-bit integer.
-            timestamp_ms: ms since the epoch.
-        """
-        try:
-            self._append(self._series, key, value, timestamp_ms, step)
-        except Exception as error:  # noqa: BLE001 - logging never hurts the job
-            self.recorder.lost_point(self._run, key, error)
-
-    def log_params(self, params: Mapping[str, str]) -> int:
-        """Log params; one that has another value already is refused."""
-        return self._write("params", params=dict(params))
-
-    def set_tags(self, tags: Mapping[str, str]) -> int:
-        """Set tags; the last value counts."""
-        return self._write("tags", tags=dict(tags))
-
-    def delete_tag(self, key: str) -> int:
-        """Remove a tag."""
-        return self._write("untag", key=key)
-
-    def log_inputs(self, datasets: list[dict[str, Any]]) -> int:
-        """Log datasets that the run reads, as MLflow's DatasetInput messages."""
-        return self._write("inputs", datasets=datasets)
-
-    def log_outputs(self, models: list[dict[str, Any]]) -> int:
-        """Log models that the run made: `{"model_id": ..., "step": ...}` each."""
-        return self._write("outputs", models=models)
-
-    def log_artifact(self, path: str, source: Path | bytes) -> int:
-        """Log a file. A small one is copied to the journal; a large one is sent at once, by the calling thread.
-
-        Args:
-            path: where it goes, below the run's artifacts, with its name.
-            source: the file, or its content. It may change as soon as this returns.
-
-        Raises:
-            ModelyardError: the server refuses a large one.
-            OSError: the source cannot be read, or the copy of a large one finds no room.
-        """
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        if size > SMALL and self.recorder.send_now(self._run, path, source):
-            return self.recorder.position()
-        name = uuid4().hex
-        try:
-            self.recorder.keep_file(name, source)
-        except OSError as error:
-            if not isinstance(source, bytes) and not os.access(source, os.R_OK):
-                raise
-            if self.recorder.send_now(self._run, path, source):
-                return self.recorder.position()
-            reports.once(("artifact", path), "Artifact %s is lost: no room for a copy (%s).", path, error.strerror)
-            return self.recorder.position()
-        return self._write("artifact", path=path, file=name, size=size)
-
-    def update(self, *, status: str | None = None, end_time_ms: int | None = None, run_name: str | None = None) -> int:
-        """Change the run's status, end or name; an inherited run is not ended."""
-        if self.inherited and status not in (None, "RUNNING", "SCHEDULED"):
-            status = end_time_ms = None
-        if status is None and end_time_ms is None and run_name is None:
-            return self.recorder.position()
-        ticket = self._write("update", status=status, end_ms=end_time_ms, name=run_name)
-        if status is not None:
-            self.recorder.note_status(self._run, status)
-        return ticket
-
-    def wait(self, ticket: int | None = None, timeout_s: float = 30.0) -> None:
-        """Wait until something is delivered.
-
-        Args:
-            ticket: of what; None: of everything logged so far.
-            timeout_s: the longest wait.
-
-        Raises:
-            ModelyardError: the server refused it.
-            Unavailable: it is not delivered within the time; it stays in the journal.
-        """
-        self.recorder.wait(self._run, ticket, timeout_s)
-
-    def _write(self, kind: str, **content: Any) -> int:
-        return self.recorder.write(kind, self._run, content)
-
-
 class Recorder:
     """One process's way to one tracking server. Threads may share it; a forked child makes a journal of its own.
 
@@ -201,11 +71,13 @@ class Recorder:
 
     Attributes:
         uri: it.
+        append: writes one point; see `PointWriter.append`.
     """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self._writer = PointWriter(self._next_points)
+        self.append = self._writer.append
         self._records = RecordWriter(self._next_records)
         self._parent = ""
         self._inherited: dict[str, tuple[str, str]] = {}
