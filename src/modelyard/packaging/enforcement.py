@@ -269,6 +269,9 @@ def _as_array(data: Any, spec: TensorSpec) -> Any:
 
     if hasattr(data, "todense"):
         return data
+    if hasattr(data, "detach"):  # a tensor of PyTorch; NumPy has no bfloat16
+        data = data.detach().cpu()
+        return (data.float() if str(data.dtype) == "torch.bfloat16" else data).numpy()
     if type(data).__name__ in ("DataFrame", "Series"):
         values = data.to_numpy()
         if values.dtype == object and spec.type not in ("object", "str", "bytes"):

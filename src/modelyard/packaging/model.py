@@ -84,6 +84,7 @@ def save(
             code.copy(Path(source), folder / code.FOLDER)
         if getattr(leaf, "takes_input_example", False):
             options.setdefault("input_example", input_example)
+            input_example = leaf.kept_example(input_example)  # type: ignore[attr-defined]
         saved = leaf.save(model, folder, **options)
         manifest = Model(
             run_id=run_id,

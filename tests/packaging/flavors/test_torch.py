@@ -25,7 +25,7 @@ from torch import nn  # noqa: E402  after the skip
 
 from modelyard.packaging.flavors.torch_program import is_plain_expression  # noqa: E402
 from tests.contracts.flavor import FlavorContract, rows  # noqa: E402
-from tests.packaging.flavors.torch_models import Branching, Everything, Pair, Small  # noqa: E402
+from tests.packaging.flavors.torch_models import Branching, Everything, Pair, Small, Sum  # noqa: E402
 
 
 class TestModules(FlavorContract):
@@ -366,6 +366,25 @@ def test_named_inputs_and_answers(tmp_path):
     expected = model(torch.tensor(data["words"]), torch.tensor(data["number"]))
     np.testing.assert_allclose(answer["both"], expected["both"].detach().numpy(), rtol=1e-6)
     assert answer["total"].shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("example", "shape"),
+    [
+        (torch.zeros(2, 4), (-1, 4)),
+        ([np.zeros((2, 4))], (-1, 4)),
+        (torch.zeros(2, 4, dtype=torch.bfloat16), (-1, 4)),
+        ((np.zeros((2, 4), np.float32), np.zeros((2, 4), np.float32)), None),
+    ],
+)
+def test_examples_of_tensors(tmp_path, example, shape):
+    model = Sum() if shape is None else Small()
+    made = packaging.save(model, tmp_path / "m", flavor="pytorch", input_example=example)
+    assert format_of(tmp_path / "m") == "pt2"
+    assert (made.signature and made.signature.inputs.inputs[0].shape) == shape
+    data = torch.ones(3, 4, dtype=torch.float32)
+    answer = packaging.load_function(tmp_path / "m").predict(data if shape else (data, data))
+    assert answer.shape[0] == 3
 
 
 def test_what_cannot_be_traced_is_described_instead(tmp_path, caplog):

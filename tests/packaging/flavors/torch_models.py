@@ -99,6 +99,13 @@ class Pair(nn.Module):
         return {"both": both, "total": both.sum(1)}
 
 
+class Sum(nn.Module):
+    """Two inputs by position."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+
 class Branching(nn.Module):
     """What torch.export cannot trace: a branch on a value."""
 

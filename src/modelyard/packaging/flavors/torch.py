@@ -61,6 +61,20 @@ class TorchFlavor:
     takes_input_example = True
     """`save` wants the input example among its options: exporting a model means running it."""
 
+    @staticmethod
+    def kept_example(example: Any) -> Any:
+        """The input example as arrays, as it is kept with the model and described by the signature.
+
+        None for several inputs without names, which neither has a way to say: those serve the export alone.
+        """
+        if isinstance(example, tuple) and len(example) == 2 and isinstance(example[1], dict):
+            return (TorchFlavor.kept_example(example[0]), example[1])
+        if isinstance(example, Mapping):
+            return {name: TorchFlavor.kept_example(value) for name, value in example.items()}
+        if isinstance(example, (list, tuple)) and example and hasattr(example[0], "shape"):
+            return TorchFlavor.kept_example(example[0]) if len(example) == 1 else None
+        return torch_loader.to_arrays(example) if isinstance(example, torch.Tensor) else example
+
     def save(self, model: Any, folder: Path, **options: Any) -> Saved:
         """Write the model.
 

@@ -391,9 +391,7 @@ class Predictor:
             # an array that may not be written to, or that runs backwards, cannot be shared with torch
             value = torch.from_numpy(np.array(array, copy=True, order="C"))
         wanted = self._dtype(place) or default
-        if wanted is not None and wanted.is_floating_point:
-            wanted = self._floating if wanted == torch.float32 else wanted
-        elif wanted is None and value.is_floating_point():
+        if value.is_floating_point() if wanted is None else wanted.is_floating_point:
             wanted = self._floating
         tensor: torch.Tensor = value.to(device=self.device, dtype=wanted)
         return tensor
