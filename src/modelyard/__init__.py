@@ -46,7 +46,7 @@ _ATTRIBUTES = {
 
 _MODULES = (
     "artifacts", "autolog", "client", "data", "entities", "exceptions", "keras", "lightgbm", "lightning", "models",
-    "onnx", "optuna", "pyfunc", "pytorch", "sklearn", "tracking", "xgboost",
+    "onnx", "optuna", "pyfunc", "pytorch", "sklearn", "tracking", "types", "xgboost",
 )  # fmt: skip
 """Modules of MLflow's names, and `autolog`, which can be called."""
 

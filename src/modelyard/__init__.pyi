@@ -19,6 +19,7 @@ from . import (
     pytorch,
     sklearn,
     tracking,
+    types,
     xgboost,
 )
 from .client.active import ActiveRun
@@ -188,5 +189,6 @@ __all__ = [
     "stage",
     "start_run",
     "tracking",
+    "types",
     "xgboost",
 ]

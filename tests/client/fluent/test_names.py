@@ -73,8 +73,9 @@ def test_autolog_is_a_function_and_a_package() -> None:
 def test_modules_of_mlflow_s_names() -> None:
     from modelyard.entities import Metric, ViewType
     from modelyard.exceptions import MlflowException, NotFound
-    from modelyard.models.signature import ColSpec, ModelSignature, Schema, infer_signature
+    from modelyard.models.signature import ModelSignature, infer_signature
     from modelyard.tracking.client import MlflowClient
+    from modelyard.types.schema import ColSpec, Schema
 
     assert modelyard.tracking.MlflowClient is MlflowClient is modelyard.client.MlflowClient is modelyard.Client
     assert issubclass(NotFound, MlflowException)
