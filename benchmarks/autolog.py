@@ -73,14 +73,15 @@ def scikit_learn(seconds: float, rounds: int) -> None:
 
     GradientBoostingClassifier.fit = fit  # how long scikit-learn itself takes
     generator = np.random.default_rng(0)
-    data = generator.normal(size=(20_000, 20))
+    data = generator.normal(size=(1_000_000, 20))
     targets = (data[:, 0] * data[:, 1] > 0).astype(int)
-    trees = calibrate(lambda count: GradientBoostingClassifier(n_estimators=count).fit(data, targets), 4, seconds)
+    rows = calibrate(lambda count: GradientBoostingClassifier().fit(data[:count], targets[:count]), 2000, seconds)
+    data, targets = data[:rows], targets[:rows]
     for number in range(rounds):
         modelyard.sklearn.autolog(disable=True)
-        off, _, _ = timed(lambda: GradientBoostingClassifier(n_estimators=trees).fit(data, targets))
+        off, _, _ = timed(lambda: GradientBoostingClassifier().fit(data, targets))
         modelyard.sklearn.autolog()
-        on, _, _ = timed(lambda: GradientBoostingClassifier(n_estimators=trees).fit(data, targets))
+        on, _, _ = timed(lambda: GradientBoostingClassifier().fit(data, targets))
         added = on - inner[-1]
         which = "first" if number == 0 else "later"
         print(
@@ -108,6 +109,7 @@ def lightning(seconds: float, rounds: int) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")  # of a loader without workers
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # waiting for a busy core would drown what is measured
     data = torch.randn(20_000, 20)
     loader = DataLoader(TensorDataset(data, (data[:, :1] * data[:, 1:2] > 0).float()), batch_size=100)
 
@@ -134,8 +136,13 @@ def lightning(seconds: float, rounds: int) -> None:
         )  # fmt: skip
         trainer.fit(Net(), loader)
 
+    train(1)
     epochs = calibrate(train, 1, seconds)
     found: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    modelyard.lightning.autolog()
+    first = timed(lambda: train(1))[0]
+    again = timed(lambda: train(1))[0]
+    print(f"Lightning, 1 epoch: first {first:.2f} s, then {again:.2f} s", flush=True)
     for _ in range(rounds):
         for on in (False, True):
             modelyard.lightning.autolog(disable=not on)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLE_ROWS: Final = 5
 """Rows of the training data that become the input example, and that a signature is inferred from; as in MLflow."""
 
-MOST_CELLS: Final = 2_000_000
+MOST_CELLS: Final = 1_000_000
 """A data set with more values than this is described by an even sample of its rows."""
 
 _MOST_ITEMS: Final = 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -17,6 +18,8 @@ _LEAST_BUDGET_S: Final = 0.25
 _SHARE: Final = 0.004
 _PILOT_ROWS: Final = 500
 _SMALL_ROWS: Final = 2000
+_MEASURE_S: Final = 2e-6  # a row, all metrics together
+_MEASURE_TEXT_S: Final = 2e-5  # likewise, where classes are texts
 
 
 def budget(fit_s: float) -> float:
@@ -50,7 +53,9 @@ def training_metrics(
     if targets is None or count < 1:
         return {}, 0, None
     if count > _SMALL_ROWS:
-        most = _affordable(estimator, _safe_indexing(data, slice(0, _PILOT_ROWS)), seconds)
+        text = getattr(getattr(targets, "dtype", None), "kind", "O") not in "biuf"
+        pilot = _safe_indexing(data, slice(0, _PILOT_ROWS))
+        most = _affordable(estimator, pilot, seconds, _MEASURE_TEXT_S if text else _MEASURE_S)
         if most < count:
             import numpy as np
 
@@ -72,8 +77,8 @@ def training_metrics(
     return {PREFIX + name: value for name, value in metrics.items()}, count, pair
 
 
-def _affordable(estimator: Any, pilot: Any, seconds: float) -> int:
-    """How many rows can be predicted, by all the methods that will be asked, in that time."""
+def _affordable(estimator: Any, pilot: Any, seconds: float, measuring: float) -> int:
+    """How many rows can be predicted, by all the methods that will be asked, and measured in that time."""
     passes = [name for name in ("predict", "predict_proba") if hasattr(estimator, name)]
     if not passes:
         return _SMALL_ROWS
@@ -82,8 +87,8 @@ def _affordable(estimator: Any, pilot: Any, seconds: float) -> int:
         getattr(estimator, name)(pilot)
     spent = time.perf_counter() - start
     again = 0 if _own_score(estimator) is not None else 1
-    each = spent * (1 + again / len(passes)) / max(rows_of(pilot), 1)
-    return int((seconds - spent) / max(each, 1e-9)) if spent < seconds else _PILOT_ROWS
+    each = spent * (1 + again / len(passes)) / max(rows_of(pilot), 1) + measuring
+    return int((seconds - spent) / each) if spent < seconds else _PILOT_ROWS
 
 
 def _try(metrics: dict[str, float], name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -106,11 +111,8 @@ def _classifier(
     from sklearn import metrics as measures
 
     average = "weighted" if pos_label is None else "binary"
-    for name in ("precision_score", "recall_score", "f1_score"):
-        _try(
-            metrics,
-            name,
-            getattr(measures, name),
+    with contextlib.suppress(Exception):  # as `_try`; one pass over the rows for all three
+        three = measures.precision_recall_fscore_support(
             targets,
             predicted,
             pos_label=1 if pos_label is None else pos_label,
@@ -118,6 +120,7 @@ def _classifier(
             sample_weight=weights,
             zero_division=0,  # the value that it takes anyway, without the warning
         )
+        metrics.update(zip(("precision_score", "recall_score", "f1_score"), map(float, three[:3]), strict=True))
     _try(metrics, "accuracy_score", measures.accuracy_score, targets, predicted, sample_weight=weights)
     if not hasattr(estimator, "predict_proba"):
         return
