@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import select
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from .transaction import Row
 
     Params = dict[str, Any]
+
+MOST_UNANSWERED: Final = 48 * 1024
+"""Bytes that are sent without waiting for answers. psycopg (3.3) does not go on sending while it waits for the
+first answer, so what a socket's buffers do not hold would never arrive."""
 
 # What `touched` holds goes to the other servers; see changes.py.
 _NOTED: Final = """noted AS (
@@ -177,7 +182,8 @@ def was_closed(connection: Any) -> bool:
 def execute(connection: Any, steps: Sequence[Step]) -> list[list[Row]]:
     """Execute the statements as one transaction on an idle connection; the rows of each, none where it did nothing."""
     if len(steps) > 1:
-        with connection.pipeline():
+        size = sum(len(value) for step in steps for value in step.params.values() if isinstance(value, str))
+        with connection.pipeline() if size <= MOST_UNANSWERED else nullcontext():
             cursors = [connection.execute(step.text, step.params) for step in steps]
             connection.commit()
             return [cursor.fetchall() for cursor in cursors]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelyard.domain.metrics import LogBatch, PointBatch
+from modelyard.domain.metrics import POINT, LogBatch, PointBatch
 from modelyard.domain.runs import NewRun, RunChange
 
 from . import log, point_batches, runs
@@ -23,6 +23,19 @@ _APPLY: dict[type[Any], Callable[[Transaction, Sequence[Any]], Sequence[Any]]] =
     PointBatch: point_batches.apply,
     RunChange: runs.change,
 }
+
+
+_POINT = 128  # its record, and its share of a summary
+
+
+def size(command: Bulk) -> int:
+    """About how many bytes a command sends to the database."""
+    if isinstance(command, PointBatch):
+        return len(command.points) // POINT.size * _POINT + sum(map(len, command.keys))
+    if isinstance(command, LogBatch):
+        points = len(command.points.keys) if command.points is not None else 0
+        return points * _POINT + sum(len(value) for pairs in (command.params, command.tags) for _, value in pairs)
+    return sum(len(value) for _, value in command.tags) if isinstance(command, NewRun) else 0
 
 
 def apply(tx: Transaction, commands: Sequence[Bulk]) -> list[Any]:

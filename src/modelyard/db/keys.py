@@ -22,6 +22,10 @@ _BY_ID = Statement(select(name_key.c.id, name_key.c.name).where(name_key.c.id.in
 MOST_REMEMBERED = 200_000
 
 
+_MOST_NAMES = 500
+"""Names in one query: SQLite finds a named parameter by going through all of them."""
+
+
 class Statements(Protocol):
     """What is needed of a transaction here. A transaction holds the keys, so these cannot name it."""
 
@@ -38,6 +42,12 @@ class Statements(Protocol):
     def after_commit(self, action: Callable[[], None]) -> None:
         """Do this once the transaction is durable."""
         ...
+
+
+def _by_name(tx: Statements, names: list[str]) -> list[tuple[Any, ...]]:
+    """Ids and names of those that exist."""
+    parts = range(0, len(names), _MOST_NAMES)
+    return [row for at in parts for row in tx.rows(_BY_NAME, names=names[at : at + _MOST_NAMES])]
 
 
 class Keys:
@@ -58,7 +68,7 @@ class Keys:
         if not missing:
             return ids
         tx.many(_INSERT, [{"name": name} for name in missing])
-        rows = tx.rows(_BY_NAME, names=missing)
+        rows = _by_name(tx, missing)
         # Remembered only once they are durable; this transaction uses a view with the new ones in it.
         self._seen(tx, rows)
         return {**ids, **{name: number for number, name in rows}}
@@ -69,7 +79,7 @@ class Keys:
         found = {name: ids.get(name) for name in names}
         missing = sorted(name for name, number in found.items() if number is None)
         if missing:
-            rows = tx.rows(_BY_NAME, names=missing)
+            rows = _by_name(tx, missing)
             self._seen(tx, rows)
             found.update((name, number) for number, name in rows)
         return {name: number for name, number in found.items() if number is not None}

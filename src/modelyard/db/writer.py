@@ -249,9 +249,12 @@ class Lane:
     def _pipeline(self, commands: list[Command]) -> AbstractContextManager[object]:
         """PostgreSQL: send statements without waiting for each answer, the COMMIT with the last of them.
 
-        Not where functions run: an error must be met by the function that caused it.
+        Not where functions run: an error must be met by the function that caused it. Nor for more than a socket takes
+        at once: the driver could wait for an answer to what it has not sent whole.
         """
         if self.database.dialect == "sqlite" or any(command.work is not None for command in commands):
+            return nullcontext()
+        if sum(bulk.size(command.batch) for command in commands) > at_once.MOST_UNANSWERED:
             return nullcontext()
         pipeline: AbstractContextManager[object] = self._connection.pipeline()
         return pipeline

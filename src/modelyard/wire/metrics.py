@@ -30,7 +30,7 @@ End = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1, description="Last step, or 
 class PointBatch(Request):
     """Points of several runs in one message, as MessagePack; all of them are kept, or none."""
 
-    runs: Annotated[list[str], Meta(max_length=10_000, description="Ids of the runs that points belong to.")]
+    runs: Annotated[list[str], Meta(max_length=1000, description="Ids of the runs that points belong to.")]
     keys: Annotated[list[str], Meta(max_length=MOST_PACKED, description="Keys of the metrics that points belong to.")]
     points: Annotated[
         bytes,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -117,6 +118,14 @@ def test_what_is_refused_is_named_and_nothing_is_stored(native) -> None:
     assert native("GET", f"/runs/{run}", fields="metrics")["metrics"] == {}
     assert send(native, [run], ["a"], [good]).status == 204
     assert native("GET", f"/runs/{run}/metrics/a")["values"] == [1.0]
+
+
+def test_as_many_new_keys_as_points(native) -> None:
+    run, keys = start(native), [f"layer/{at}" for at in range(40_000)]
+    began = time.monotonic()
+    assert send(native, [run], keys, [(0, at, 1.0, 1, 1) for at in range(len(keys))]).status == 204
+    assert time.monotonic() - began < 15  # a second; not a time that grows with the square
+    assert native("GET", f"/runs/{run}/metrics/layer/39999")["total"] == 1
 
 
 def test_one_that_is_refused_costs_the_others_nothing(native) -> None:
