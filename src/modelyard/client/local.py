@@ -102,7 +102,8 @@ def _found(database: Path) -> str:
 
 def _started(database: Path, data: Path) -> str:
     """The URL of a server that this process or another one started just now."""
-    _check_installed()
+    if _holder(database) is None:  # else another environment's server is about to answer
+        _check_installed()
     try:
         if not data.exists():
             data.mkdir(parents=True)
