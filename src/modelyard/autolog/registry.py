@@ -85,7 +85,7 @@ LIBRARIES: Final[Mapping[str, Library]] = {
         ("keras",),
         "keras",
         "3.6",
-        {"log_every_epoch": True, "log_every_n_steps": None, "every_n_iter": 1, **_CHECKPOINTS},
+        {"log_every_epoch": True, "log_every_n_steps": None, "every_n_iter": 1},
     ),
 }
 """Name → what is known of it. The leaf is `modelyard.autolog.<name>`, with a function `install(options)`, which is
