@@ -11,10 +11,10 @@ import queue
 import threading
 from typing import Final
 
-BLOCK: Final = 512 * 1024
+BLOCK: Final = 256 * 1024
 """Bytes of a buffer, at most."""
 
-BUFFERS: Final = 4
+BUFFERS: Final = 8
 """Buffers of a large file: one that fills, one that is hashed, and some for unevenness."""
 
 BESIDE: Final = 4 * 2**20
