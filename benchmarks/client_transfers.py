@@ -5,7 +5,7 @@
 
 Each transfer is a process of its own, so its peak memory can be told. Ours verifies: it computes the SHA-256 of what it
 sends and of what it receives, and compares it with the server's; curl does not. The target of a download is written to
-the same disk by both. The last column says how much of the processor others used meanwhile.
+the same disk by both.
 """
 
 from __future__ import annotations
@@ -55,12 +55,6 @@ def one(client: str, way: str, url: str, path: Path) -> tuple[float, float]:
     command = [sys.executable, __file__, "--one", way, url, str(path)]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return told["s"], told["peak_kb"] / 1024
-
-
-def busy() -> float:
-    """Processor seconds that this machine has spent since its start."""
-    user, nice, system, _idle, _wait, irq, soft, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
-    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

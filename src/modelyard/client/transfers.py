@@ -1,7 +1,8 @@
 """Uploads and downloads: files and folders, streamed, several at once, verified where a digest is known.
 
 `folders` knows where bytes lie and how to speak to that place, `uploads` and `downloads` handle one file, `Progress`
-counts. Memory is bounded by a few blocks of a quarter of a MiB per file in flight, of which there are at most `THREADS`.
+counts. Memory is bounded by a few blocks of a quarter of a MiB per file in flight; of those there are at most
+`THREADS`.
 """
 
 from __future__ import annotations
