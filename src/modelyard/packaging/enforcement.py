@@ -153,8 +153,10 @@ def _column(series: Any, spec: ColSpec | TensorSpec) -> Any:
         return series.astype("float64") if target and target[0] == "f" else series
     if target is not None and _widens(series.dtype, target):
         return series.astype(target)
-    if target and target[0] == "f" and found == "int" and bool((series.astype("float64") == series).all()):
-        return series.astype(target)
+    if target and target[0] == "f" and found in ("int", "uint"):
+        floats = series.astype(target)
+        if bool((floats.astype(series.dtype) == series).all()):  # whole numbers above 2**53 do not all fit
+            return floats
     hint = ""
     if found == "float" and target and target[0] == "i" and series.isna().any():
         hint = " (missing values turn whole numbers into floats; give the column as double, or without gaps)"
@@ -172,7 +174,9 @@ def _widens(dtype: Any, target: str) -> bool:
     import numpy as np
 
     source = getattr(dtype, "numpy_dtype", dtype)  # of a nullable type of pandas
-    return isinstance(source, np.dtype) and (source.kind != "b" or target == "bool") and np.can_cast(source, target)
+    if not isinstance(source, np.dtype) or (source.kind == "b" and target != "bool"):
+        return False
+    return not (source.kind in "iu" and target[0] == "f" and source.itemsize == 8) and np.can_cast(source, target)
 
 
 def _value(value: Any, kind: Type, *, required: bool = True, where: str = "") -> Any:

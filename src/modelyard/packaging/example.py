@@ -48,7 +48,8 @@ def plain(value: Any) -> Any:
     if hasattr(value, "detach"):  # a tensor of PyTorch
         return plain(value.detach().cpu().numpy())
     if hasattr(value, "dtype") and getattr(value.dtype, "kind", "") == "M":
-        return [None if each == "NaT" else each for each in value.astype("datetime64[us]").astype(str).tolist()]
+        times = value.to_numpy("datetime64[us]") if hasattr(value, "to_numpy") else value.astype("datetime64[us]")
+        return [None if each == "NaT" else each for each in times.astype(str).tolist()]
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     if hasattr(value, "__array__"):

@@ -155,7 +155,8 @@ def _is_array(data: Any) -> bool:
 
 
 def _tensor(data: Any, name: str | None = None) -> TensorSpec:
-    return TensorSpec(str(data.dtype), (-1, *data.shape[1:]), name)
+    kind = {"U": "str", "S": "bytes"}.get(data.dtype.kind) or str(data.dtype)  # however long the texts are
+    return TensorSpec(kind, (-1, *data.shape[1:]), name)
 
 
 def _named(data: Mapping[Any, Any]) -> list[Input]:

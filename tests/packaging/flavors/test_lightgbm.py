@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import pandas as pd
 import pytest
-
-lightgbm = pytest.importorskip("lightgbm", reason="LightGBM is not installed")
 
 from modelyard.domain.errors import PermissionDenied
 from modelyard.packaging import model as packaging

@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
-
-onnx = pytest.importorskip("onnx", reason="ONNX is not installed")
-pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
-
 from onnx import TensorProto, helper
 
 from modelyard.domain.errors import InvalidArgument

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-
-pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
-    GradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier, StackingClassifier,
-)  # fmt: skip
+    GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    StackingClassifier,
+)
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.gaussian_process import GaussianProcessClassifier
@@ -49,9 +49,6 @@ class TestSklearn(FlavorContract):
     @pytest.fixture
     def data(self) -> Any:
         return X[:5]
-
-    def test_a_manifest_cannot_lead_out_of_the_model(self, model: Any, tmp_path: Path) -> None:
-        super().test_a_manifest_cannot_lead_out_of_the_model(model, tmp_path)
 
 
 def fitted(model: Any) -> Any:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 import yaml
-
-xgboost = pytest.importorskip("xgboost", reason="XGBoost is not installed")
 
 from modelyard.domain.errors import InvalidArgument
 from modelyard.packaging import model as packaging
