@@ -17,8 +17,8 @@ PATIENCE_S = 60
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without settings of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MODELYARD_")}
+    """This process's, without settings of its own, nor what other tests left there."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MODELYARD_", "KERAS_"))}
     return {**kept, **variables}
 
 

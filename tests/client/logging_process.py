@@ -33,8 +33,7 @@ def say(*words):
 
 
 def environment(uri: str, spool: Path, **variables: str) -> dict[str, str]:
-    dropped = ("MODELYARD_", "MLFLOW_", "KERAS_")  # other tests of this process may have set them
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(dropped)}
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("MODELYARD_", "MLFLOW_"))}
     return {**kept, "URI": uri, "MODELYARD_SPOOL": str(spool), **variables}
 
 
