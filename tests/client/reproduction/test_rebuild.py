@@ -29,6 +29,7 @@ def test_what_was_installed_from_the_runs_code_comes_from_the_fresh_copy() -> No
         f"-e git+https://h/wine@{commit}#egg=wine",
         f"-e git+https://h/wine@{commit}#egg=wine&subdirectory=libs/grape",
         f"-e git+https://h/other@{'cd' * 20}#egg=other",
+        f"-e git+file:///other@{'cd' * 20}#egg=other&subdirectory=part",
     ]
     assert rebuild.requirements(recorded(lines, commit=commit), Path("/new")) == [
         "numpy==2.0",
@@ -38,7 +39,8 @@ def test_what_was_installed_from_the_runs_code_comes_from_the_fresh_copy() -> No
         "-e /old/rootless",
         "-e /new",
         "-e /new/libs/grape",
-        f"-e git+https://h/other@{'cd' * 20}#egg=other",
+        f"other @ git+https://h/other@{'cd' * 20}",
+        f"other @ git+file:///other@{'cd' * 20}#subdirectory=part",
     ]
 
 

@@ -10,6 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from modelyard.domain.errors import InvalidState, Unavailable
 
@@ -169,8 +170,19 @@ def requirements(recorded: Recorded, checkout: Path) -> list[str]:
         elif name == "-e" and told.commit and f"@{told.commit}#" in path:
             below = re.search(r"subdirectory=([^&]+)", path)
             line = f"-e {checkout / below[1] if below else checkout}"  # noqa: PLW2901
+        elif name == "-e" and "+" in path.partition("://")[0]:
+            line = _fixed(path)  # noqa: PLW2901 - of another repository: uv knows no editable ones
         lines.append(line)
     return lines
+
+
+def _fixed(editable: str) -> str:
+    """`git+URL@COMMIT#egg=NAME&subdirectory=PART`, as `pip freeze` has it, as a requirement that is not editable."""
+    url, _, fragment = editable.partition("#")
+    about = parse_qs(fragment)
+    (name,) = about.get("egg", [""])
+    part = about.get("subdirectory")
+    return f"{name} @ {url}" + (f"#subdirectory={part[0]}" if part else "") if name else url
 
 
 def _uv() -> list[str]:
