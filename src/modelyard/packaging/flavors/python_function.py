@@ -26,6 +26,9 @@ _STAND_INS: Final = {
     for name in ("PythonModel", "PythonModelContext")
 }
 
+_FROM_CODE = "mlflow.pyfunc.loaders.code_model"
+"""MLflow's loader of models that are a script in their directory (models from code)."""
+
 
 class PythonFunction:
     """MLflow's flavor `python_function`, where no library's flavor answers for it."""
@@ -99,6 +102,9 @@ class PythonFunction:
             return _mlflow_pickle(folder, config, inside, trust)
         if inside.is_dir() and _lies_in(inside, module):
             code.add(inside)
+        elif module == _FROM_CODE and code.contained(folder, Path(str(config.get("model_code_path"))).name).is_file():
+            if inside.is_dir():
+                code.add(inside)
         elif not trust.pickle:
             raise PermissionDenied(
                 f"The model is loaded by the module {module!r}, which is not part of it and none of ours: what it runs "
