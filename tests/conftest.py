@@ -146,7 +146,7 @@ def serve(data: Path, database_url: str = "", **settings: Any) -> Iterator[Runni
     import uvicorn
 
     from modelyard.server.app import create_app
-    from modelyard.server.protocol import Protocol
+    from modelyard.http.protocol import Protocol
 
     app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", 0)) as listening:

@@ -24,7 +24,7 @@ VIOLATIONS = [
     ("services/runs.py", "import modelyard.wire.runs", "Services never see wire"),
     ("domain/runs.py", "import modelyard.settings", "The domain knows no settings"),
     ("services/runs.py", "import sqlalchemy", "SQL lives in db"),
-    ("cli/server.py", "import uvicorn", "HTTP serving lives in server"),
+    ("cli/server.py", "import uvicorn", "HTTP serving lives in server, serving"),
     ("domain/errors.py", "import modelyard.domain.runs", "No two siblings form a circle"),
 ]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from modelyard.domain.errors import Unavailable
-from modelyard.server.listener import listen, url_of
+from modelyard.http.listener import listen, url_of
 from tests.cli.process import Server, running
 
 

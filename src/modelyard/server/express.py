@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from .mlflow.edge import DataCommand, Route
     from .state import State
 
-    Answer = Callable[[int, bytes], None]
+    Answer = Callable[[int, bytes, bytes], None]
 
 log = logging.getLogger("modelyard.mlflow")
 
 LARGEST_BODY: Final = 256 * 1024
 """Longer bodies come in pieces anyway."""
 
+_JSON: Final = b"content-type: application/json\r\n"
 _MOST_HEADS: Final = 4096
 _LONGEST_HEAD: Final = 1024
 _NAME: Final = re.compile(rb"[A-Za-z0-9_-]+")
@@ -139,13 +140,13 @@ class Express:
         return Request(text, command, length, self._metrics.group(text))
 
     def start(self, request: Request, body: bytes, answer: Answer) -> None:
-        """Carry out a request; calls `answer(status, body)` once, now or when the command is durable."""
+        """Carry out a request; calls `answer(status, headers, body)` once, now or when the command is durable."""
         began = perf_counter()
 
         def settled(value: Any, error: BaseException | None) -> None:
             status, text = _outcome(request, value, error)
             self._metrics.record(request.group, status, perf_counter() - began)
-            answer(status, text)
+            answer(status, _JSON, text)
 
         try:
             command = request.command.read(body, principal_of({}))

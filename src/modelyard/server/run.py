@@ -10,9 +10,8 @@ from urllib.parse import unquote
 
 from modelyard import __version__
 from modelyard.domain.errors import InvalidArgument, Unavailable
+from modelyard.http.listener import is_loopback, listen, url_of
 from modelyard.settings import masked
-
-from .listener import check_address, listen, url_of
 
 if TYPE_CHECKING:
     import socket
@@ -38,7 +37,7 @@ def serve(settings: Settings) -> int:
     check_workers(settings)
     # numpy's linear algebra would start a thread per core, with its stack and buffers, and is not used.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from . import logs  # noqa: PLC0415 - what can be refused without it is refused faster
+    from modelyard.http import logs  # noqa: PLC0415 - what can be refused without it is refused faster
 
     logs.configure(settings.log_format, settings.log_level)
     with ExitStack() as held:
@@ -61,7 +60,7 @@ def serve(settings: Settings) -> int:
 
 def run_here(settings: Settings, listener: socket.socket, url: str, claim: Claim | None = None) -> None:
     """Serve in this process; the claim's lock says when requests are taken."""
-    from . import loop  # noqa: PLC0415
+    from modelyard.http import loop  # noqa: PLC0415
 
     def tell(*, ready: bool) -> None:
         if claim is not None:
@@ -70,6 +69,20 @@ def run_here(settings: Settings, listener: socket.socket, url: str, claim: Claim
             announce(url)
 
     loop.run(open_app(settings), settings, listener, tell)
+
+
+def check_address(settings: Settings) -> None:
+    """Refuse to be reachable from other machines unless that was asked for.
+
+    Raises:
+        InvalidArgument: the host is not a loopback address, and `allow_remote` is off.
+    """
+    if settings.allow_remote or is_loopback(settings.host):
+        return
+    raise InvalidArgument(
+        f"Refusing to listen on {settings.host!r}: nobody signs in yet, so whoever reaches that address could read, "
+        "change and delete everything. Use 127.0.0.1 behind a proxy that authenticates, or say --allow-remote."
+    )
 
 
 def check_workers(settings: Settings) -> None:

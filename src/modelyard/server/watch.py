@@ -9,7 +9,8 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from .logs import request_id
+from modelyard.http.logs import request_id
+
 from .metrics import RECEIVED, SENT
 
 if TYPE_CHECKING:

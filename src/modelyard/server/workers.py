@@ -40,7 +40,8 @@ def supervise(
     The first worker brings the database up to date before the others start. Libraries are loaded here, before the
     fork, so that all processes share their memory.
     """
-    from . import loop  # noqa: F401, PLC0415
+    from modelyard.http import loop  # noqa: F401, PLC0415
+
     from .app import counters  # noqa: PLC0415
 
     return _Supervisor(settings, listener, open_app, counters(settings.workers)).run(ready)
@@ -132,7 +133,7 @@ class _Supervisor:
         return process, told
 
     def _work(self, number: int, telling: int) -> int:
-        from . import loop  # noqa: PLC0415
+        from modelyard.http import loop  # noqa: PLC0415
 
         self._metrics.become(number)
 

@@ -5,31 +5,15 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from modelyard.domain.errors import InvalidArgument, Unavailable
-
-if TYPE_CHECKING:
-    from modelyard.settings import Settings
+from modelyard.domain.errors import Unavailable
 
 BACKLOG: Final = 2048
 
 
-def check_address(settings: Settings) -> None:
-    """Refuse to be reachable from other machines unless that was asked for.
-
-    Raises:
-        InvalidArgument: the host is not a loopback address, and `allow_remote` is off.
-    """
-    if settings.allow_remote or _is_loopback(settings.host):
-        return
-    raise InvalidArgument(
-        f"Refusing to listen on {settings.host!r}: nobody signs in yet, so whoever reaches that address could read, "
-        "change and delete everything. Use 127.0.0.1 behind a proxy that authenticates, or say --allow-remote."
-    )
-
-
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
     if host == "localhost":
         return True
     try:

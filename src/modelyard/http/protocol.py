@@ -1,16 +1,19 @@
 """uvicorn's HTTP protocol, with what it lacks: bounds on the size and the time of a request's head, and a short way.
 
-The short way (see express.py) is taken by a whole request that came in one piece while nothing else was under way.
+The short way (see `Express`) is taken by a whole request that came in one piece while nothing else was under way.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from typing import Protocol as Interface
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
-    from .express import Express
+    from collections.abc import Callable
+
+    Answer = Callable[[int, bytes, bytes], None]
 
 LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers; several times what proxies in front of us let through."""
@@ -20,6 +23,33 @@ _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 35\r\nconnection: close\r\n\r\nThe request's headers are too large"
 )
+
+
+class Announced(Interface):
+    """A request's head, understood."""
+
+    @property
+    def length(self) -> int:
+        """Of the body, in bytes."""
+        ...
+
+
+class Express(Interface):
+    """The requests that have a short way: from a connection's bytes to the work, without ASGI in between.
+
+    An application that has one offers it as its attribute `express`.
+    """
+
+    def find(self, head: bytes) -> Announced | None:
+        """The request that a head announces, None if it goes the ordinary way."""
+        ...
+
+    def start(self, request: Any, body: bytes, answer: Answer) -> Callable[[], None] | None:
+        """Carry out a request: calls `answer(status, headers, body)` once, now or later.
+
+        The headers end in line breaks. Returns what is to be called if the client goes away before the answer.
+        """
+        ...
 
 
 class Protocol(HttpToolsProtocol):
@@ -35,6 +65,7 @@ class Protocol(HttpToolsProtocol):
         self._hurrying = False
         self._last = False
         self._held = bytearray()
+        self._give_up: Callable[[], None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take the short way, or feed the parser; hang up on a head that does not end."""
@@ -49,7 +80,9 @@ class Protocol(HttpToolsProtocol):
             if request is not None and len(data) - end - 4 == request.length:
                 self._unset_keepalive_if_required()
                 self._hurrying = True
-                self._express.start(request, data[end + 4 :], self._answer)
+                give_up = self._express.start(request, data[end + 4 :], self._answer)
+                if self._hurrying:  # it was not answered at once
+                    self._give_up = give_up
                 return
         super().data_received(data)
         cycle = self.cycle
@@ -72,9 +105,10 @@ class Protocol(HttpToolsProtocol):
             and (cycle is None or (cycle.response_complete and not cycle.more_body))
         )
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, headers: bytes, body: bytes) -> None:
         """Send the answer to a request that took the short way."""
         self.server_state.total_requests += 1
+        self._give_up = None
         if self.transport.is_closing():
             return
         parts = [STATUS_LINE[status]]
@@ -82,7 +116,7 @@ class Protocol(HttpToolsProtocol):
             parts += [name, b": ", value, b"\r\n"]
         if self._last:
             parts.append(b"connection: close\r\n")
-        parts.append(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
+        parts += [headers, b"content-length: %d\r\n\r\n" % len(body)]
         parts.append(body)
         self.transport.write(b"".join(parts))
         if self._last:
@@ -101,6 +135,13 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if not self.transport.is_closing():
             self.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the work that nobody waits for it any more."""
+        if self._give_up is not None:
+            give_up, self._give_up = self._give_up, None
+            give_up()
+        super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """Close once what is under way is answered; called at the server's stop."""

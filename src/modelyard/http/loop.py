@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from typing import Protocol as Interface
 
 import uvicorn
@@ -26,17 +26,44 @@ if TYPE_CHECKING:
 
     from uvicorn.server import ServerState
 
-    from modelyard.settings import Settings
-
-    from .app import App
-
-log = logging.getLogger("modelyard.server")
+log = logging.getLogger("modelyard.http")
 
 KEEP_ALIVE_S: Final = 75
 """Above the 60 s after which common proxies and pools let go of an idle connection."""
 
 _TICKS_PER_S: Final = 10  # uvicorn's
 _SWEEP_TICKS: Final = 20
+
+
+class App(Interface):
+    """What is served: an ASGI application that wants to hear the time."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or follow the server's start and stop."""
+        ...
+
+    def tick(self) -> None:
+        """What is due about once a second; on the event loop, so it must be short."""
+        ...
+
+
+class Limits(Interface):
+    """How long things may take, in seconds; settings say so."""
+
+    @property
+    def stop_timeout_s(self) -> float:
+        """What requests in flight get to finish at a stop."""
+        ...
+
+    @property
+    def body_timeout_s(self) -> float:
+        """Without a byte for so long, a sending client is given up."""
+        ...
+
+    @property
+    def idle_exit_s(self) -> float:
+        """Without a connection or a request for so long, the server stops; 0: never."""
+        ...
 
 
 class Tell(Interface):
@@ -84,12 +111,12 @@ class Idle:
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by a signal as by a wish, and by the second one at once."""
 
-    def __init__(self, config: uvicorn.Config, app: App, settings: Settings, tell: Tell) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, limits: Limits, tell: Tell) -> None:
         super().__init__(config)
-        self._idle = Idle(settings.idle_exit_s, tell) if settings.idle_exit_s else None
+        self._idle = Idle(limits.idle_exit_s, tell) if limits.idle_exit_s else None
         self.stop_signals = [signal.SIGTERM, signal.SIGINT]
         self._app = app
-        self._patience_s = settings.body_timeout_s
+        self._patience_s = limits.body_timeout_s
         self._tell = tell
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -137,12 +164,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(app: App, settings: Settings, listener: socket.socket, tell: Tell, parent: int = -1) -> None:
+def run(app: App, limits: Limits, listener: socket.socket, tell: Tell, parent: int = -1) -> None:
     """Serve on this socket until a signal, then let what is in flight finish.
 
     Args:
-        app: the application; its lifespan closes the database.
-        settings: for the limits.
+        app: the application; its lifespan closes what it holds.
+        limits: how long things may take.
         listener: a listening socket; closed at the stop.
         tell: called once requests are answered, and before they are not any more.
         parent: descriptor of a pipe whose end means that the parent process has gone; -1 for none.
@@ -159,10 +186,10 @@ def run(app: App, settings: Settings, listener: socket.socket, tell: Tell, paren
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(settings.stop_timeout_s)),
+        timeout_graceful_shutdown=max(1, round(limits.stop_timeout_s)),
         backlog=BACKLOG,
     )
-    server = Server(config, app, settings, tell)
+    server = Server(config, app, limits, tell)
 
     async def main() -> None:
         if parent >= 0:
