@@ -1,14 +1,16 @@
 """Every setting: name, type, default and one sentence.
 
-The server's (`Settings`) are read once, from `MODELYARD_*` and flags. The client's are constants of this module, each
-read where it is used, because a training script may set it at any time::
+The server's (`Settings`) and the model server's (`ServeSettings`) are read once, from `MODELYARD_*` or
+`MODELYARD_SERVE_*` and flags. The client's are constants of this module, each read where it is used, because a training
+script may set it at any time::
 
     from modelyard import settings
 
     settings.SPOOL_BYTES.get()            # the variable, else MLflow's variable of the same meaning, else the default
 
-A client never stops at a bad value: it says so once and goes on with the default. `docs/client.md` holds the table
-(`make docs` writes it, a test compares it), and a test finds every `MODELYARD_*` in the source that is not here.
+A client never stops at a bad value: it says so once and goes on with the default. `docs/client.md`, `docs/settings.md`
+and `docs/serving.md` hold the tables (`make docs` writes them, a test compares them), and a test finds every
+`MODELYARD_*` in the source that is not here.
 """
 
 from __future__ import annotations
@@ -18,47 +20,71 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "MODELYARD_"
 
+_ANY: Final = float("inf")
+_FORMATS: Final = ("text", "json")
+_LEVELS: Final = ("debug", "info", "warning", "error")
+
 
 class InvalidSetting(ValueError):
     """A setting has no usable value; the message names it and says what is expected."""
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"text": text})
+def _setting(
+    default: Any,
+    text: str,
+    *,
+    least: float = -_ANY,
+    most: float = _ANY,
+    choices: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
+) -> Any:
+    """A field: its range, or the words that it takes; `also`: other variables that are read when its own is not set."""
+    told = {"text": text, "least": least, "most": most, "choices": choices, "also": also}
+    return field(default=default, metadata=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The server's settings. Each may be given as `MODELYARD_<NAME>`; a flag of `modelyard server` wins over it."""
 
+    PREFIX: ClassVar[str] = PREFIX
+
     host: str = _setting("127.0.0.1", "Address to listen on.")
-    port: int = _setting(5000, "Port to listen on; 0 takes a free one.")
+    port: int = _setting(5000, "Port to listen on; 0 takes a free one.", least=0, most=65535)
     data: str = _setting("./modelyard-data", "Directory for the database file and the artifacts.")
     database: str = _setting("", "sqlite:///PATH or postgresql://...; empty: a SQLite file under `data`.")
     artifacts: str = _setting(
         "", "Directory, s3://, gs:// or az:// URI for artifacts; empty: a directory under `data`."
     )
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
-    workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.")
+    workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.", least=1, most=256)
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")
     cors_origins: str = _setting(
         "", "Origins, separated by commas, whose pages may use the native API from a browser; empty: none."
     )
     full_sync: bool = _setting(False, "Wait for the disk at each SQLite commit and upload: a power cut loses nothing.")
-    log_format: str = _setting("text", "`text` or `json`.")
-    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`; requests are logged at debug.")
-    max_body_bytes: int = _setting(64 * 2**20, "Largest JSON body accepted, in bytes.")
-    max_artifact_bytes: int = _setting(0, "Largest artifact accepted through the proxy, in bytes; 0 for no limit.")
-    body_timeout_s: float = _setting(30.0, "Seconds without a byte after which a sending client is given up.")
-    stop_timeout_s: float = _setting(30.0, "Seconds that requests in flight get to finish at a stop.")
-    idle_exit_s: float = _setting(0.0, "Stop after so many seconds without a connection or a request; 0: never.")
+    log_format: str = _setting("text", "`text` or `json`.", choices=_FORMATS)
+    log_level: str = _setting(
+        "info", "`debug`, `info`, `warning` or `error`; requests are logged at debug.", choices=_LEVELS
+    )
+    max_body_bytes: int = _setting(64 * 2**20, "Largest JSON body accepted, in bytes.", least=1024)
+    max_artifact_bytes: int = _setting(
+        0, "Largest artifact accepted through the proxy, in bytes; 0 for no limit.", least=0
+    )
+    body_timeout_s: float = _setting(
+        30.0, "Seconds without a byte after which a sending client is given up.", least=0.1
+    )
+    stop_timeout_s: float = _setting(30.0, "Seconds that requests in flight get to finish at a stop.", least=0)
+    idle_exit_s: float = _setting(
+        0.0, "Stop after so many seconds without a connection or a request; 0: never.", least=0
+    )
 
     @property
     def database_url(self) -> str:
@@ -71,6 +97,79 @@ class Settings:
         return self.artifacts or str(Path(self.data).absolute() / "artifacts")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """The model server's settings: `MODELYARD_SERVE_<NAME>`; a flag of `modelyard serve` wins over it."""
+
+    PREFIX: ClassVar[str] = PREFIX + "SERVE_"
+
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8000, "Port to listen on; 0 takes a free one.", least=0, most=65535)
+    allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in.")
+    name: str = _setting("", "Name to serve the only model under; empty: its own.")
+    default_model: str = _setting(
+        "", "The model that `/predict` and `/invocations` mean, of several; empty: the only one."
+    )
+    filter: str = _setting(
+        "", "Serve one version of every registered model that matches, such as `tags.team = 'red'`; empty: none."
+    )
+    stage: str = _setting("", "With `filter`: of each model the version in this stage; empty: the newest.")
+    alias: str = _setting("", "With `filter`: of each model the version that this alias points to.")
+    environment: str = _setting("", "With `filter`: of each model the version in this environment.")
+    poll_s: float = _setting(5.0, "Seconds between two looks for new versions; 0: never look again.", least=0)
+    allow_pickle: bool = _setting(
+        False, "Load models that are pickles: loading one runs whatever code is inside.",
+        also=("MODELYARD_ALLOW_PICKLE",),
+    )  # fmt: skip
+    trusted_types: str = _setting("", "Types, separated by commas, that a skops file may hold beyond our own list.")
+    golden: bool = _setting(True, "A model is not ready before it has passed the golden tests that it was saved with.")
+    unknown_columns: str = _setting(
+        "refuse", "Columns that the signature does not have: `refuse` the request, or `ignore` them.",
+        choices=("refuse", "ignore"),
+    )  # fmt: skip
+    workers: int = _setting(
+        0, "Processes that hold models; 0: as many as the models and cores call for.", least=0, most=256
+    )
+    batching: str = _setting(
+        "auto",
+        "Predict several requests at once: `auto`, `on` or `off`; `auto` tries out whether answers stay the same.",
+        choices=("auto", "on", "off"),
+    )  # fmt: skip
+    max_batch_rows: int = _setting(0, "Most rows in one prediction of several requests; 0: what was measured.", least=0)
+    max_wait_ms: float = _setting(
+        0.0, "Most milliseconds that a request waits for others; 0: what was measured.", least=0
+    )
+    onnx: str = _setting(
+        "auto", "Use a model's ONNX version, if it was saved with one: `auto` or `off`.", choices=("auto", "off")
+    )
+    queue: int = _setting(4096, "Most requests that wait for one model; further ones are told to come back.", least=1)
+    queue_bytes: int = _setting(512 * 2**20, "Most bytes of all bodies that wait.", least=1024)
+    timeout_s: float = _setting(60.0, "Seconds that a prediction may take, its wait included.", least=0.001)
+    max_body_bytes: int = _setting(100 * 2**20, "Largest body accepted, in bytes.", least=1024)
+    body_timeout_s: float = _setting(
+        30.0, "Seconds without a byte after which a sending client is given up.", least=0.1
+    )
+    stop_timeout_s: float = _setting(30.0, "Seconds that requests in flight get to finish at a stop.", least=0)
+    memory_limit_bytes: int = _setting(
+        0,
+        "Memory of all models together: those not used for longest leave, and come back when asked for. 0: no limit.",
+        least=0,
+    )  # fmt: skip
+    worker_memory_bytes: int = _setting(
+        0, "Memory above which a worker is replaced, without a request lost; 0: automatic.", least=0
+    )
+    backend: str = _setting("local", "Where the models run: `local`, or `ray`.", choices=("local", "ray"))
+    log_format: str = _setting("text", "`text` or `json`.", choices=_FORMATS)
+    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.", choices=_LEVELS)
+    log_requests: bool = _setting(False, "Log every request with its id.")
+    otel: bool = _setting(False, "Send OpenTelemetry spans, where the `OTEL_*` variables say.")
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The types of `trusted_types`."""
+        return tuple(each.strip() for each in self.trusted_types.split(",") if each.strip())
+
+
 def masked(text: str) -> str:
     """The text with passwords starred out, in URLs and as `password=`: fit for logs and terminals."""
     return _PARAMETER.sub(r"\1***", _USERINFO.sub(r"\1***@", text)) if "@" in text or "password" in text else text
@@ -80,52 +179,55 @@ _USERINFO = re.compile(r"(\w://[^\s/:@]*:)[^\s/]*@")
 _PARAMETER = re.compile(r"(\bpassword\s*=\s*)(?:'[^']*'|[^\s&'\"]+)", re.IGNORECASE)
 
 
+S = TypeVar("S", Settings, ServeSettings)
+
+
 def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the environment, then from the overrides that are not None.
+    """The server's settings from the environment, then from the overrides that are not None.
 
     Raises:
         InvalidSetting: a value is not of the setting's type, or not allowed.
     """
+    return _load(Settings, overrides, environ)
+
+
+def load_serving(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> ServeSettings:
+    """The model server's settings, as `load`."""
+    return _load(ServeSettings, overrides, environ)
+
+
+def _load(kind: type[S], overrides: Mapping[str, Any] | None, environ: Mapping[str, str]) -> S:
     values: dict[str, Any] = {}
-    for entry in fields(Settings):
-        text = environ.get(PREFIX + entry.name.upper())
-        if text is not None and text != "":
-            values[entry.name] = _parse(entry.name, str(entry.type), text)
+    for entry in fields(kind):
+        variables = (kind.PREFIX + entry.name.upper(), *entry.metadata["also"])
+        given = next(((variable, text) for variable in variables if (text := environ.get(variable))), None)
+        if given is not None:
+            values[entry.name] = _parse(given[0], str(entry.type), given[1])
     values.update({name: value for name, value in (overrides or {}).items() if value is not None})
-    settings = Settings(**values)
-    for name, allowed in CHOICES.items():
-        value = getattr(settings, name)
-        if value not in allowed:
-            raise InvalidSetting(f"{PREFIX}{name.upper()}={value!r} is not one of {', '.join(allowed)}.")
-    for name, (least, most) in _RANGES.items():
-        value = getattr(settings, name)
-        if not least <= value <= most:
-            limit = f"{least} to {most}" if most < float("inf") else f"{least} or more"
-            raise InvalidSetting(f"{PREFIX}{name.upper()}={value!r} is out of range; expected {limit}.")
+    settings = kind(**values)
+    for each in fields(kind):
+        _check(kind.PREFIX + each.name.upper(), getattr(settings, each.name), each.metadata)
     return settings
 
 
-def _parse(name: str, kind: str, text: str) -> Any:
+def _check(variable: str, value: Any, told: Mapping[str, Any]) -> None:
+    if told["choices"] and value not in told["choices"]:
+        raise InvalidSetting(f"{variable}={value!r} is not one of {', '.join(told['choices'])}.")
+    least, most = told["least"], told["most"]
+    if (least, most) != (-_ANY, _ANY) and not least <= value <= most:
+        limit = f"{least} to {most}" if most < _ANY else f"{least} or more"
+        raise InvalidSetting(f"{variable}={value!r} is out of range; expected {limit}.")
+
+
+def _parse(variable: str, kind: str, text: str) -> Any:
     try:
         if kind == "bool":
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         return {"int": int, "float": float, "str": str}[kind](text)
     except (KeyError, ValueError):
-        raise InvalidSetting(f"{PREFIX}{name.upper()}={text!r} is not {_KINDS[kind]}.") from None
+        raise InvalidSetting(f"{variable}={text!r} is not {_KINDS[kind]}.") from None
 
 
-CHOICES = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
-"""Settings that take one of a few words."""
-
-_RANGES = {
-    "port": (0, 65535),
-    "workers": (1, 256),
-    "max_body_bytes": (1024, float("inf")),
-    "max_artifact_bytes": (0, float("inf")),
-    "body_timeout_s": (0.1, float("inf")),
-    "stop_timeout_s": (0, float("inf")),
-    "idle_exit_s": (0, float("inf")),
-}
 _KINDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "a text"}
 
 

@@ -1,25 +1,27 @@
-"""Writes the tables of docs/settings.md and docs/client.md from the settings: `make docs`."""
+"""Writes the tables of docs/settings.md, docs/serving.md and docs/client.md from the settings: `make docs`."""
 
 from dataclasses import fields
 from pathlib import Path
 
-from modelyard.settings import CLIENT, PREFIX, Settings
+from modelyard.settings import CLIENT, ServeSettings, Settings
 from tests.architecture.source import ROOT
 
 PAGE = ROOT / "docs" / "settings.md"
+SERVING_PAGE = ROOT / "docs" / "serving.md"
 CLIENT_PAGE = ROOT / "docs" / "client.md"
 MARKS = {
     PAGE: ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->"),
+    SERVING_PAGE: ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->"),
     CLIENT_PAGE: ("<!-- settings of the client: written by `make docs` -->", "<!-- end of settings of the client -->"),
 }
 
 
-def table() -> str:
-    """One row per setting of the server, in the order of the class."""
+def table(kind: type[Settings | ServeSettings]) -> str:
+    """One row per setting of a server, in the order of the class."""
     head = ["| variable | default | what it does |", "|---|---|---|"]
     rows = [
-        f"| `{PREFIX}{setting.name.upper()}` | {_shown(setting.default)} | {setting.metadata['text']} |"
-        for setting in fields(Settings)
+        f"| `{kind.PREFIX}{setting.name.upper()}` | {_shown(setting.default)} | {setting.metadata['text']} |"
+        for setting in fields(kind)
     ]
     return "\n".join(head + rows)
 
@@ -43,7 +45,8 @@ def page(path: Path = PAGE) -> str:
     begin, end = MARKS[path]
     before, _, rest = path.read_text().partition(begin)
     _, _, after = rest.partition(end)
-    return f"{before}{begin}\n{table() if path == PAGE else client_table()}\n{end}{after}"
+    kind = {PAGE: Settings, SERVING_PAGE: ServeSettings}.get(path)
+    return f"{before}{begin}\n{client_table() if kind is None else table(kind)}\n{end}{after}"
 
 
 if __name__ == "__main__":
