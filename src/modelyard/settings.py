@@ -179,7 +179,7 @@ _USERINFO = re.compile(r"(\w://[^\s/:@]*:)[^\s/]*@")
 _PARAMETER = re.compile(r"(\bpassword\s*=\s*)(?:'[^']*'|[^\s&'\"]+)", re.IGNORECASE)
 
 
-S = TypeVar("S", Settings, ServeSettings)
+S = TypeVar("S", bound=Settings | ServeSettings)
 
 
 def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
