@@ -183,7 +183,7 @@ def load_function(
             f"The model in '{path}' has no python_function flavor; it has {', '.join(manifest.flavors)}. "
             "Load it with its own library's load_model."
         )
-    name = _maker(manifest, entry)
+    name = maker(manifest, entry)
     if model_config and name == PYTHON_FUNCTION:
         entry = {**entry, "config": {**(entry.get("config") or {}), **model_config}}
         manifest.flavors[PYTHON_FUNCTION] = entry
@@ -196,7 +196,7 @@ def _native(manifest: Model) -> list[str]:
     return [name for name in manifest.flavors if name != PYTHON_FUNCTION and known(name)]
 
 
-def _maker(manifest: Model, entry: Mapping[str, Any]) -> str:
+def maker(manifest: Model, entry: Mapping[str, Any]) -> str:
     """Which flavor answers for `python_function`."""
     native = _native(manifest)
     module = str(entry.get("loader_module", ""))

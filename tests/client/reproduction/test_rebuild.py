@@ -49,7 +49,7 @@ def test_an_environment_of_its_own(tmp_path, monkeypatch, with_uv) -> None:
     if with_uv:
         pytest.importorskip("uv", reason="uv is not installed")
     else:
-        monkeypatch.setattr(rebuild, "_uv", list)
+        monkeypatch.setattr(rebuild, "uv", list)
     said: list[str] = []
     python = rebuild.environment(recorded(["# nothing"]), tmp_path / "environment", tmp_path / "code", said.append)
     asked = "import sys; print(sys.prefix, sys.version.split()[0])"

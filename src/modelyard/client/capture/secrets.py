@@ -53,6 +53,11 @@ def without_credentials(url: str) -> str:
     return _QUERY.sub(rf"\1{STARS}", _USERINFO.sub(r"\1", url))
 
 
+def holds_key(text: str) -> bool:
+    """Whether a text holds a key in the form of a well-known service's, a token or a private key."""
+    return _FORMS.search(text) is not None
+
+
 def mask(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[list[str], dict[int, str]]:
     """Arguments with their secrets starred out.
 

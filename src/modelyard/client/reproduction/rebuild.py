@@ -145,17 +145,17 @@ def environment(recorded: Recorded, into: Path, checkout: Path, say: Say) -> Pat
     file = into.parent / "requirements.txt"
     file.write_text("".join(f"{line}\n" for line in wanted))
     python = into / "bin" / "python"
-    uv = _uv()
-    if uv:
-        _run([*uv, "venv", "--quiet", "--no-project", "--python", version, str(into)], f"Python {version}")
+    installer = uv()
+    if installer:
+        _run([*installer, "venv", "--quiet", "--no-project", "--python", version, str(into)], f"Python {version}")
         # As it was, also where the requirements of two packages contradict each other.
-        install = [*uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *_torch(wanted)]
+        install = [*installer, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *_torch(wanted)]
     else:
         _run([_interpreter(version), "-m", "venv", str(into)], f"Python {version}")
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     _run([*install, "-r", str(file)], "the run's packages")
     count = sum(not line.startswith("#") for line in wanted)
-    say(f"Environment: Python {version} with {count} packages, by {'uv' if uv else 'pip'}")
+    say(f"Environment: Python {version} with {count} packages, by {'uv' if installer else 'pip'}")
     return python
 
 
@@ -185,7 +185,7 @@ def _fixed(editable: str) -> str:
     return f"{name} @ {url}" + (f"#subdirectory={part[0]}" if part else "") if name else url
 
 
-def _uv() -> list[str]:
+def uv() -> list[str]:
     """The command that is uv; empty if it is not installed."""
     beside = Path(sys.executable).with_name("uv")
     if beside.is_file():

@@ -100,17 +100,12 @@ class PythonFunction:
             return loader.python_model(str(folder), description, settings)
         if module == "mlflow.pyfunc.model" and config.get("python_model"):
             return _mlflow_pickle(folder, config, inside, trust)
-        if inside.is_dir() and _lies_in(inside, module):
-            code.add(inside)
-        elif module == _FROM_CODE and code.contained(folder, Path(str(config.get("model_code_path"))).name).is_file():
-            if inside.is_dir():
-                code.add(inside)
-        elif not trust.pickle:
+        if not trust.pickle and not brings_loader(folder, config):
             raise PermissionDenied(
                 f"The model is loaded by the module {module!r}, which is not part of it and none of ours: what it runs "
                 "cannot be known. If you trust where this model comes from, load it with allow_pickle=True."
             )
-        elif inside.is_dir():
+        if inside.is_dir():
             code.add(inside)
         return _delegated(module, folder, config, settings)
 
@@ -181,6 +176,14 @@ def _mlflow_pickle(folder: Path, config: Mapping[str, Any], inside: Path, trust:
     }
     model = pickled.load(file, trust, _STAND_INS)
     return loader.Function(model, loader.PythonModelContext(kept, config.get("config")))
+
+
+def brings_loader(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the module that loads a model lies in the model, as a file that can be read."""
+    module = str(config.get("loader_module", ""))
+    if _lies_in(code.contained(folder, str(config.get("code") or code.FOLDER)), module):
+        return True
+    return module == _FROM_CODE and code.contained(folder, Path(str(config.get("model_code_path"))).name).is_file()
 
 
 def _lies_in(folder: Path, module: str) -> bool:
