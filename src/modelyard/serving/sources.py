@@ -1,0 +1,227 @@
+"""What is served: directories, models of a registry, all that match a filter. Named, looked up, fetched, remembered.
+
+Everything here is plain blocking code, for a thread of its own. `Sources` is what the front holds::
+
+    sources = Sources(wanted.parse(models, settings))
+    first = sources.look()                     # raises what a person should know before anything starts
+    path = sources.fetch(first.found["wine"])  # verified; from the cache if it is there
+    sources.served(first.found["wine"])        # it answers: this is what a start without the registry falls back to
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Final
+
+from modelyard.client import cache, model_files, references, transfers
+from modelyard.client.client import Client
+from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, Unavailable
+from modelyard.packaging import digest as digests
+from modelyard.packaging import manifest
+
+from . import last_good
+from .registry import Registry
+from .rounds import Found, Missing, Round, kept
+from .wanted import Source, servable
+
+_log: Final = logging.getLogger("modelyard.serving")
+
+AT_ONCE: Final = 8
+"""Models that are fetched at once."""
+
+
+class Sources:
+    """All sources of a server, looked at together. Threads may share it."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = tuple(sources)
+        self._registry = Registry()
+        self._last: Round | None = None
+        self._of: dict[Source, list[Found]] = {}
+        self._by_text = {source.text: source for source in sources}
+        self._paths: dict[str, Path] = {}
+        self._told: set[str] = set()
+        self._guard = threading.Lock()
+
+    @property
+    def asks(self) -> bool:
+        """Whether any of them is in a registry, or elsewhere than on this machine."""
+        return any(not source.directory for source in self.sources)
+
+    # -------------------------------------------------------------------------------- looking
+
+    def look(self) -> Round:
+        """What every source names now. Nothing is downloaded.
+
+        The first time, what a person should know is raised. Later, what cannot be had is `missing`, what was served
+        stays, and a registry that cannot be asked leaves everything as it was.
+
+        Raises:
+            NotFound: (the first time) a source names nothing; what there is instead is said.
+            InvalidArgument: (the first time) the filter is not understood, or two models have one name.
+            Unavailable: (the first time) the registry cannot be reached, and nothing is remembered.
+        """
+        with self._guard:
+            first = self._last is None
+            found: dict[str, Found] = {}
+            missing: dict[str, Missing] = {}
+            away = ""
+            for source in self.sources:
+                entries, trouble = self._entries(source, away, first=first)
+                away = away or trouble
+                self._of[source] = [each for each in entries if isinstance(each, Found)]
+                for each in entries:
+                    if isinstance(each, Missing):
+                        missing.setdefault(each.name, each)
+                    elif not servable(each.name):
+                        reason = "Its name cannot stand in a URL. Serve it as NAME=MODEL, with another one."
+                        missing[each.name] = Missing(each.name, each.source, reason)
+                    elif each.name in found:
+                        self._collide(found[each.name], each, first=first)
+                    else:
+                        found[each.name] = each
+            self._last = Round(found, missing, away)
+            return self._last
+
+    def _entries(self, source: Source, away: str, *, first: bool) -> tuple[list[Found | Missing], str]:
+        """What one source names, and why it could not be asked."""
+        before = self._of.get(source, [])
+        if source.directory:
+            return kept(before, [_look_at(source)]), ""
+        trouble = away
+        if not away:
+            try:
+                seen = self._registry.look(source)
+            except Unavailable as error:
+                trouble = error.message
+            except ModelyardError as error:
+                if first:
+                    raise
+                trouble = error.message
+            else:
+                return self._answered(source, seen, before, first=first)
+        if first:
+            before = self._remembered(source, trouble)
+        return list(before), trouble
+
+    def _answered(
+        self, source: Source, seen: list[Found | Missing], before: list[Found], *, first: bool
+    ) -> tuple[list[Found | Missing], str]:
+        if first and source.uri and isinstance(seen[0], Missing):
+            raise NotFound(self._registry.explained(source, seen[0].reason))
+        if not seen and first:
+            raise NotFound(f"No registered model in {self._registry.uri} matches the {source.text}.")
+        if not seen and before:
+            # more likely a registry that was emptied or exchanged than a wish to serve nothing
+            return list(before), f"The {source.text} matches nothing any more; what was served stays."
+        entries = kept(before, seen)
+        names = {each.name for each in entries}
+        last_good.forget(self._registry.uri, source.text, [each.name for each in before if each.name not in names])
+        return entries, ""
+
+    def _remembered(self, source: Source, trouble: str) -> list[Found]:
+        models = last_good.read(self._registry.uri, source.text)
+        if not models:
+            raise Unavailable(f"{trouble} Nothing is remembered of {source.text} either.")
+        return models
+
+    def _collide(self, one: Found, other: Found, *, first: bool) -> None:
+        told = (
+            f"{one.uri} ({one.source}) and {other.uri} ({other.source}) would both be served as {one.name!r}. "
+            "Give one of them another name, as NAME=MODEL."
+        )
+        if first:
+            raise InvalidArgument(told)
+        if told not in self._told:  # a new match of a filter; the model that was there first stays
+            self._told.add(told)
+            _log.warning("%s The first is served.", told)
+
+    # -------------------------------------------------------------------------------- fetching
+
+    def fetch(self, model: Found, *, threads: int = transfers.THREADS) -> Path:
+        """A model's directory: on this machine, complete and verified.
+
+        Args:
+            model: from `look`.
+            threads: how many of its files are downloaded at once.
+
+        Raises:
+            NotFound: its files are gone.
+            DataCorrupted: files are missing or are not what was saved; they are named.
+            Unavailable: it is not on this machine, and cannot be reached.
+        """
+        source = self._by_text[model.source]
+        if source.directory:
+            digests.verify(source.directory)
+            return Path(source.directory)
+
+        def download(into: Path) -> None:
+            model_files.fetch(references.resolve(Client(), model.uri), into, threads=threads)
+
+        try:
+            return cache.get(model.identity, model.digest, download)
+        except OSError as error:
+            _log.warning("The cache %s cannot be written (%s): %s is kept in a temporary directory.",
+                         cache.directory(), error.strerror, model.uri)  # fmt: skip
+        return self._apart(model, download)
+
+    def _apart(self, model: Found, download: Callable[[Path], None]) -> Path:
+        if model.identity not in self._paths:
+            scratch = Path(tempfile.mkdtemp(prefix="modelyard-model-"))
+            atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+            download(scratch)
+            self._paths[model.identity] = scratch
+        return self._paths[model.identity]
+
+    def fetch_all(self, models: Iterable[Found]) -> Iterator[tuple[Found, Path | ModelyardError]]:
+        """Several models, each as soon as it is here, or with the reason why it is not."""
+        wanted = list(models)
+        threads = max(1, transfers.THREADS // max(1, len(wanted)))
+        with ThreadPoolExecutor(min(AT_ONCE, len(wanted) or 1), thread_name_prefix="modelyard-fetch") as pool:
+            jobs = {pool.submit(self.fetch, model, threads=threads): model for model in wanted}
+            try:
+                for job in as_completed(jobs):
+                    try:
+                        yield jobs[job], job.result()
+                    except ModelyardError as error:
+                        yield jobs[job], error
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def served(self, model: Found) -> None:
+        """Remember that a model is served: a start while the registry is away falls back to it."""
+        source = self._by_text[model.source]
+        if not source.directory:
+            last_good.keep(self._registry.uri, source.text, model)
+
+
+def _look_at(source: Source) -> Found | Missing:
+    """A model's directory as it is now: another save into the same place is another model."""
+    path = Path(source.directory)
+    name = source.name or source.likely_name
+    try:
+        told = manifest.Model.read(path)
+        stats = [(path / each).stat() for each in (manifest.FILE, digests.FILE) if (path / each).is_file()]
+        recorded = digests.recorded(path)
+    except ModelyardError as error:
+        return Missing(name, source.text, error.message)
+    except OSError as error:
+        return Missing(name, source.text, f"{path} cannot be read: {error.strerror}.")
+    marks = " ".join(f"{each.st_ino:x}-{each.st_mtime_ns:x}-{each.st_size:x}" for each in stats)
+    return Found(
+        name=name,
+        source=source.text,
+        uri=str(path),
+        identity=recorded or f"{path} {told.model_uuid} {marks}",
+        digest=recorded,
+        run_id=str(told.run_id or ""),
+        model_id=str(told.model_id or ""),
+        tags={},
+    )

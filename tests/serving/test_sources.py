@@ -1,0 +1,411 @@
+"""What is served: named, looked up, fetched, verified, remembered; against a real server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelyard.client.client import Client
+from modelyard.domain.errors import DataCorrupted, InvalidArgument, ModelyardError, NotFound, Unavailable
+from modelyard.packaging import digest as digests
+from modelyard.serving import wanted
+from modelyard.serving.following import follow
+from modelyard.serving.rounds import Changes, Found, Missing, Round, difference
+from modelyard.serving.sources import Sources
+from modelyard.settings import load_serving
+from tests.conftest import serve
+
+
+def save(folder, name="m"):
+    """A model's directory, of a few small files."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "MLmodel").write_text(f"flavors: {{}}\nmodel_uuid: {name}-{os.urandom(4).hex()}\nrun_id: {"a" * 32}\n")
+    (folder / "data/weights.bin").write_bytes(os.urandom(5000))
+    (folder / "data/embedding.bin").write_bytes(os.urandom(5000))
+    digests.write(folder)
+    return folder
+
+
+class Registry:
+    """A client of a server, with models to be made in a line."""
+
+    def __init__(self, server, folder):
+        self.server, self.folder, self.client = server, folder, Client(server.url)
+        self.made = 0
+
+    def make(self, name, **tags):
+        self.made += 1
+        source = save(self.folder / f"source-{self.made}", name)
+        model = self.client.create_logged_model("0", name=name)
+        self.model_id = model.model_id
+        self.client.log_model_artifacts(model.model_id, source)
+        self.client.finalize_logged_model(model.model_id, "READY")
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name, tags)
+        return self.client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id)
+
+    def artifacts(self, name, version="1"):
+        place = self.client.get_model_version_download_uri(name, version)
+        return self.folder / "data/artifacts" / place.removeprefix("mlflow-artifacts:/")
+
+
+@pytest.fixture
+def registry(sqlite_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", sqlite_server.url)
+    monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
+    return Registry(sqlite_server, tmp_path)
+
+
+def sources(*models, **settings):
+    return Sources(wanted.parse([str(each) for each in models], load_serving(settings, environ={})))
+
+
+def versions(found):
+    return {name: model.version for name, model in found.items()}
+
+
+# ------------------------------------------------------------------------------------ what a person gives
+
+
+def test_a_directory_is_served_under_its_name_or_another(tmp_path):
+    wine = save(tmp_path / "wine")
+    pulled = save(tmp_path / "forest/3")
+    got = sources(wine, f"red={wine}", pulled, f"uri={wine.as_uri()}").look()
+    assert list(got.found) == ["wine", "red", "forest", "uri"]
+    assert {model.uri for model in got.found.values()} == {str(wine), str(pulled)}
+    assert got.found["wine"].digest == digests.compute(wine)
+    assert got.found["wine"].run_id == "a" * 32
+    assert list(sources(wine, name="best").look().found) == ["best"]
+
+
+@pytest.mark.parametrize(
+    ("models", "settings", "error", "message"),
+    [
+        ([], {}, InvalidArgument, "Nothing to serve: give a model's directory, models:/NAME/VERSION"),
+        (["wine"], {}, NotFound, "There is no directory '.*wine'. A registered model is given as models:/wine/latest"),
+        (["no/such"], {}, NotFound, "There is no directory '.*no/such'.$"),
+        (["file"], {}, NotFound, "file is a file"),
+        (["empty"], {}, NotFound, "empty holds no model: it has no file MLmodel.$"),
+        (["above"], {}, NotFound, "above holds no model.*There are some below it: .*above/model"),
+        (["models:/wine"], {}, InvalidArgument, "names no model; expected models:/NAME/VERSION"),
+        (["runs:/"], {}, InvalidArgument, "names no run"),
+        (["a/b=above/model"], {}, NotFound, "There is no directory"),
+        (["50%=above/model"], {}, InvalidArgument, "'50%' is no name for a model"),
+        (["above/model"], {"name": "a/b"}, InvalidArgument, "'a/b' is no name for a model"),
+        (["above/model", "models:/wine/1"], {"name": "x"}, InvalidArgument, "--name is for one model"),
+        (["above/model"], {"stage": "Production"}, InvalidArgument, "--stage needs --filter"),
+        ([], {"filter": "x", "stage": "Staging", "alias": "a"}, InvalidArgument, "one of --stage, --alias"),
+        ([], {"filter": "x", "stage": "canary"}, InvalidArgument, "no stage 'canary'.*--environment"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path, monkeypatch, models, settings, error, message):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "above/model")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(error, match=message):
+        sources(*models, **settings)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_source_or_refused(text):
+    try:
+        (source,) = wanted.parse([text], load_serving(environ={}))
+    except ModelyardError:
+        return
+    assert sum(map(bool, (source.directory, source.uri, source.filter))) == 1
+    assert isinstance(source.likely_name, str)
+
+
+def test_two_models_of_one_name_are_refused_by_both_names(tmp_path):
+    one, other = save(tmp_path / "a/wine"), save(tmp_path / "b/wine")
+    with pytest.raises(InvalidArgument, match=r"a/wine .* and .*b/wine .* would both be served as 'wine'.*NAME=MODEL"):
+        sources(one, other).look()
+    assert list(sources(one, f"other={other}").look().found) == ["wine", "other"]
+
+
+# ------------------------------------------------------------------------------------ looking
+
+
+def test_each_way_to_name_a_model(registry):
+    registry.make("wine")
+    model_id = registry.model_id
+    registry.make("wine")
+    registry.client.set_registered_model_alias("wine", "champion", 1)
+    registry.client.transition_model_version_stage("wine", 2, "Production")
+    registry.client.set_model_version_label("wine", 2, "2.3.1")
+    uris = {
+        "models:/wine/1": "1", "models:/wine@champion": "1", "models:/wine/Production": "2", "models:/wine/latest": "2",
+        "models:/wine/2.3.1": "2",
+    }  # fmt: skip
+    for uri, expected in uris.items():
+        got = sources(uri).look()
+        assert versions(got.found) == {"wine": expected}
+        assert got.found["wine"].uri == f"models:/wine/{expected}"
+        assert got.found["wine"].source == uri
+    found = got.found["wine"]
+    assert (found.registered_model, found.label) == ("wine", "2.3.1")
+    logged = sources(f"models:/{model_id}").look().found["wine"]
+    assert (logged.model_id, logged.version) == (model_id, "")
+    named = sources("red=models:/wine/1", "white=models:/wine/2").look()
+    assert versions(named.found) == {"red": "1", "white": "2"}
+
+
+def test_a_runs_model_is_fetched_and_another_save_is_another_model(registry):
+    run = registry.client.create_run("0").info.run_id
+    registry.client.log_artifacts(run, str(save(registry.folder / "first")), "models/best")
+    served = sources(f"runs:/{run}/models/best")
+    model = served.look().found["best"]
+    assert (model.run_id, model.version) == (run, "")
+    assert digests.compute(served.fetch(model)) == digests.compute(registry.folder / "first")
+    registry.client.log_artifacts(run, str(save(registry.folder / "second")), "models/best")
+    again = sources(f"runs:/{run}/models/best")
+    assert digests.compute(again.fetch(again.look().found["best"])) == digests.compute(registry.folder / "second")
+    with pytest.raises(NotFound, match="no artifact"):
+        sources(f"runs:/{run}/nothing").look()
+
+
+def test_of_all_that_match_one_version_each_or_the_reason(registry):
+    for name in ("a", "b", "c"):
+        registry.make(name, kind="x")
+        registry.make(name)
+    registry.make("other", kind="y")
+    client = registry.client
+    client.create_registered_model("empty", {"kind": "x"})
+    client.set_registered_model_alias("a", "champion", 1)
+    client.transition_model_version_stage("a", 1, "Staging")
+    client.set_model_environment("b", "production", 1)
+    client.set_model_environment("b", "staging", 1)
+    wanted_ = "tags.kind = 'x'"
+    newest = sources(filter=wanted_).look()
+    assert versions(newest.found) == {"a": "2", "b": "2", "c": "2"}
+    assert newest.missing == {"empty": Missing("empty", f"filter {wanted_!r}", "The model has no versions.")}
+    assert versions(sources(filter=wanted_, alias="champion").look().found) == {"a": "1"}
+    staged = sources(filter=wanted_, stage="staging").look()
+    assert versions(staged.found) == {"a": "1", "b": "1"}  # b's has the stage Production, and is in both environments
+    assert set(staged.missing) == {"c", "empty"}
+    assert versions(sources(filter=wanted_, environment="production").look().found) == {"b": "1"}
+    both = sources("first=models:/a/1", filter=wanted_).look()
+    assert list(both.found) == ["first", "a", "b", "c"]
+    with pytest.raises(InvalidArgument, match="no environment 'canary'; there are "):
+        sources(filter=wanted_, environment="canary").look()
+    with pytest.raises(InvalidArgument, match="both be served as 'a'"):
+        sources("models:/a/1", filter=wanted_).look()
+    with pytest.raises(NotFound, match=r"No registered model in http.* matches the filter \"tags.kind = 'z'\""):
+        sources(filter="tags.kind = 'z'").look()
+    with pytest.raises(InvalidArgument, match="Invalid"):
+        sources(filter="this is none").look()
+
+
+def test_an_unknown_model_is_refused_with_those_that_there_are(registry):
+    with pytest.raises(NotFound, match=r"There is no registered model 'wine': http.* has none"):
+        sources("models:/wine/1").look()
+    registry.make("wine")
+    registry.make("beer")
+    registry.client.set_registered_model_alias("wine", "champion", 1)
+    with pytest.raises(NotFound, match=r"There is no registered model 'wien' in http.*\. There are: wine, beer\."):
+        sources("models:/wien/1").look()
+    with pytest.raises(NotFound, match="Its newest version is 1; aliases: champion → 1"):
+        sources("models:/wine@challenger").look()
+    with pytest.raises(NotFound, match="newest version is 1"):
+        sources("models:/wine/7").look()
+
+
+# ------------------------------------------------------------------------------------ while it runs
+
+
+def test_new_versions_models_and_directories_are_seen(registry):
+    registry.make("a", kind="x")
+    local = save(registry.folder / "local")
+    served = sources(local, filter="tags.kind = 'x'")
+    first = served.look()
+    assert not difference(first, served.look())
+    registry.make("a")
+    registry.make("b", kind="x")
+    shutil.rmtree(local)
+    gone = served.look()
+    changes = difference(first, gone)
+    assert [(old.version, new.version) for old, new in changes.changed] == [("1", "2")]
+    assert [model.name for model in changes.added] == ["b"]
+    assert [each.name for each in changes.missing] == ["local"]
+    assert gone.found["local"] == first.found["local"]  # what is loaded goes on
+    save(local)
+    registry.client.set_registered_model_tag("a", "kind", "y")
+    changes = difference(gone, served.look())
+    assert [new.name for _, new in changes.changed] == ["local"]
+    assert [model.name for model in changes.removed] == ["a"]
+    assert changes.returned == ("local",)
+
+
+def test_what_cannot_be_had_any_more_stays(registry, caplog):
+    registry.make("a", kind="x")
+    registry.client.transition_model_version_stage("a", 1, "Production")
+    served = sources("one=models:/a/Production", filter="tags.kind = 'x'", stage="Production")
+    first = served.look()
+    registry.client.transition_model_version_stage("a", 1, "Archived")
+    after = served.look()
+    assert after.found == first.found
+    assert {name: each.reason for name, each in after.missing.items()} == {
+        "a": "No version of the model is in Production.",
+        "one": "No version of 'a' is in the stage Production.",
+    }
+    registry.client.delete_registered_model("a")
+    emptied = served.look()
+    assert emptied.found == first.found
+    assert "matches nothing any more; what was served stays" in emptied.away
+    registry.make("one", kind="x")
+    registry.client.transition_model_version_stage("one", 1, "Production")
+    assert served.look().found["one"] == first.found["one"]
+    assert served.look()
+    assert caplog.text.count("would both be served as 'one'") == 1
+
+
+def test_a_registry_that_is_away_is_said_once_and_asked_again(registry, monkeypatch, caplog):
+    monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.0)
+    rounds: list[tuple[Round, Changes]] = []
+    version = registry.make("a")
+    served = sources("models:/a/latest")
+    first = served.look()
+    elsewhere = Sources(served.sources)
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", "http://127.0.0.1:9")
+    away, stop = threading.Event(), threading.Event()
+    transport = served._registry.client.registry
+    own, transport._url = transport._url, "http://127.0.0.1:9"
+
+    def tell(now, changes):
+        rounds.append((now, changes))
+        if len(rounds) == 3:
+            away.set()
+        if changes.changed:
+            stop.set()
+
+    thread = threading.Thread(target=follow, args=(served, first, 0.02, stop, tell))
+    with caplog.at_level(logging.INFO):
+        thread.start()
+        assert away.wait(30)
+        assert all(now.away and now.found == first.found and not changes for now, changes in rounds)
+        registry.make("a")
+        transport._url = own
+        thread.join(30)
+    assert stop.is_set()
+    assert rounds[-1][0].found["a"].version == str(int(version.version) + 1)
+    assert caplog.text.count("cannot be reached") == 1
+    assert caplog.text.count("answers again") == 1
+    with pytest.raises(Unavailable, match=r"cannot be reached.*Nothing is remembered of models:/a/latest"):
+        elsewhere.look()
+
+
+# ------------------------------------------------------------------------------------ fetching
+
+
+def test_models_are_fetched_verified_and_kept(registry):
+    for name in ("a", "b", "c"):
+        registry.make(name, kind="x")
+    served = sources(filter="tags.kind = 'x'")
+    got = served.look()
+    shutil.rmtree(registry.artifacts("b"))
+    (registry.artifacts("c") / "data/embedding.bin").unlink()
+    done = {model.name: outcome for model, outcome in served.fetch_all(got.found.values())}
+    digests.verify(done["a"], got.found["a"].digest)
+    assert done["a"].is_relative_to(registry.folder / "cache")
+    assert isinstance(done["b"], NotFound | DataCorrupted)
+    assert "missing: data/embedding.bin" in str(done["c"])
+    assert served.fetch(got.found["a"]) == done["a"]
+
+
+def test_a_directory_is_verified_by_its_own_checksums(tmp_path):
+    folder = save(tmp_path / "wine")
+    served = sources(folder)
+    model = served.look().found["wine"]
+    assert served.fetch(model) == folder
+    (folder / "data/embedding.bin").unlink()
+    with pytest.raises(DataCorrupted, match=r"missing: data/embedding\.bin"):
+        served.fetch(model)
+
+
+def test_without_a_cache_that_can_be_written_a_temporary_directory_does(registry, monkeypatch, caplog):
+    registry.make("a")
+    served = sources("models:/a/1")
+    (registry.folder / "file").touch()
+    monkeypatch.setenv("MODELYARD_CACHE", str(registry.folder / "file"))
+    model = served.look().found["a"]
+    folder = served.fetch(model)
+    digests.verify(folder, model.digest)
+    assert served.fetch(model) == folder
+    assert "cannot be written" in caplog.text
+    served.served(model)
+
+
+# ------------------------------------------------------------------------------------ what was served last
+
+
+def test_without_the_registry_a_start_finds_what_was_served_last(tmp_path, monkeypatch):
+    monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.0)
+    running = serve(tmp_path / "data")
+    server = next(running)
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", server.url)
+    registry = Registry(server, tmp_path)
+    for name in ("a", "b", "gone"):
+        registry.make(name, kind="x")
+    settings = {"filter": "tags.kind = 'x'"}
+    served = sources("one=models:/a/latest", **settings)
+    for model, path in served.fetch_all(served.look().found.values()):
+        assert not isinstance(path, ModelyardError)
+        served.served(model)
+    registry.client.set_registered_model_tag("gone", "kind", "y")
+    registry.make("b")  # seen, and never served
+    assert versions(served.look().found) == {"one": "1", "a": "1", "b": "2"}
+    for _ in running:
+        pass
+    restarted = sources("one=models:/a/latest", **settings)
+    got = restarted.look()
+    assert versions(got.found) == {"one": "1", "a": "1", "b": "1"}
+    assert "cannot be reached" in got.away
+    paths = {model.name: path for model, path in restarted.fetch_all(got.found.values())}
+    digests.verify(paths["b"], got.found["b"].digest)
+    (next((paths["b"] / "data").iterdir())).chmod(0o644)
+    shutil.rmtree(paths["b"])
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        restarted.fetch(got.found["b"])
+    for file in (tmp_path / "cache/served").rglob("*.json"):
+        file.write_text('{"name": 3}')
+    with pytest.raises(Unavailable, match="Nothing is remembered"):
+        sources(**settings).look()
+
+
+# ------------------------------------------------------------------------------------ the difference of two rounds
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+FOUND = st.dictionaries(NAMES, st.integers(1, 3)).map(
+    lambda chosen: {name: Found(name, "s", f"models:/{name}/{n}", f"{name}/{n}") for name, n in chosen.items()}
+)
+MISSING = st.dictionaries(NAMES, st.sampled_from(["gone", "broken"])).map(
+    lambda chosen: {name: Missing(name, "s", reason) for name, reason in chosen.items()}
+)
+ROUNDS = st.builds(Round, FOUND, MISSING)
+
+
+@given(ROUNDS, ROUNDS)
+def test_the_difference_leads_from_one_round_to_the_other(before, after):
+    changes = difference(before, after)
+    found = dict(before.found)
+    for model in changes.removed:
+        del found[model.name]
+    for old, new in changes.changed:
+        assert found[old.name] == old
+        found[new.name] = new
+    for model in changes.added:
+        assert model.name not in before.found
+        found[model.name] = model
+    missing = {name: each for name, each in before.missing.items() if name not in changes.returned}
+    missing |= {each.name: each for each in changes.missing}
+    assert (found, missing) == (after.found, after.missing)
+    assert bool(changes) == ((before.found, before.missing) != (after.found, after.missing))
+    assert not difference(after, after)
