@@ -25,7 +25,7 @@ from tests.conftest import serve
 def save(folder, name="m"):
     """A model's directory, of a few small files."""
     (folder / "data").mkdir(parents=True)
-    (folder / "MLmodel").write_text(f"flavors: {{}}\nmodel_uuid: {name}-{os.urandom(4).hex()}\nrun_id: {"a" * 32}\n")
+    (folder / "MLmodel").write_text(f"flavors: {{}}\nmodel_uuid: {name}-{os.urandom(4).hex()}\nrun_id: {'a' * 32}\n")
     (folder / "data/weights.bin").write_bytes(os.urandom(5000))
     (folder / "data/embedding.bin").write_bytes(os.urandom(5000))
     digests.write(folder)
