@@ -5,6 +5,9 @@ A leaf module imports its heavy library at the top, like any honest module, and 
 """
 
 import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Final
 
@@ -68,3 +71,17 @@ def load(name: str, *, to: str) -> ModuleType:
         if extra is None:
             raise
         raise MissingExtraError(package, extra, to) from missing
+
+
+@contextmanager
+def hidden(*names: str) -> Iterator[None]:
+    """Modules that are not imported yet cannot be inside: importing one raises `ModuleNotFoundError`."""
+    ours = [name for name in names if name not in sys.modules]
+    for name in ours:
+        sys.modules[name] = None  # type: ignore[assignment]  # the import system's own way to say so
+    try:
+        yield
+    finally:
+        for name in ours:
+            if sys.modules.get(name) is None:
+                sys.modules.pop(name, None)

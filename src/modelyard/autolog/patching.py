@@ -316,20 +316,6 @@ def paused() -> Iterator[None]:
         _enclosing.reset(token)
 
 
-@contextmanager
-def hidden(*names: str) -> Iterator[None]:
-    """Modules that are not imported yet cannot be inside: importing one raises `ModuleNotFoundError`."""
-    ours = [name for name in names if name not in sys.modules]
-    for name in ours:
-        sys.modules[name] = None  # type: ignore[assignment]  # the import system's own way to say so
-    try:
-        yield
-    finally:
-        for name in ours:
-            if sys.modules.get(name) is None:
-                sys.modules.pop(name, None)
-
-
 def pause(_call: Call) -> Observation:
     """The observer that logs nothing: patched in with `guard=True`, whatever happens inside goes unwatched."""
     yield

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard import optional
-from modelyard.client import fluent
+from modelyard.client import fluent, lifecycle
 
-from . import patching
 from .patching import attempt, paused
 
 if TYPE_CHECKING:
     from modelyard.client.active import ActiveRun
+    from modelyard.client.run_recorder import RunRecorder
 
     from .registry import Options
 
@@ -32,14 +31,14 @@ MOST_CELLS: Final = 1_000_000
 
 _MOST_ITEMS: Final = 200
 
-_started: dict[str, int] = {}
-"""Runs that autologging started and has not ended: id → thread."""
+_started: dict[RunRecorder, int] = {}
+"""Runs that autologging started and has not ended → thread. Their ids may change, once the server knows them."""
 
 
 def active_run() -> ActiveRun | None:
     """The run to log to: the user's, or one that autologging started on this thread; not another thread's of ours."""
     run = fluent.active_run()
-    if run is not None and _started.get(run.info.run_id, threading.get_ident()) != threading.get_ident():
+    if run is not None and _started.get(run.recorder, threading.get_ident()) != threading.get_ident():
         return None
     return run
 
@@ -47,7 +46,7 @@ def active_run() -> ActiveRun | None:
 def wanted(options: Options) -> bool:
     """Whether to log at all: not into a run of the user's when autologging is to be `exclusive`."""
     run = active_run() if options["exclusive"] else None
-    return run is None or run.info.run_id in _started
+    return run is None or run.recorder in _started
 
 
 @contextmanager
@@ -66,22 +65,12 @@ def run(options: Options, *, tags: Mapping[str, Any] | None = None, child: bool 
             fluent.set_tags({key: value for key, value in texts.items() if key != "mlflow.autologging"})
         yield current
         return
-    with fluent.start_run(nested=current is not None, tags=texts) as started:
-        _started[started.info.run_id] = threading.get_ident()
+    with lifecycle.start_run_soon(nested=current is not None, tags=texts) as started:
+        _started[started.recorder] = threading.get_ident()
         try:
             yield started
         finally:
-            _started.pop(started.info.run_id, None)
-
-
-def own(run_id: str) -> None:
-    """Count a run, started on this thread, as autologging's own until `disown`."""
-    _started[run_id] = threading.get_ident()
-
-
-def disown(run_id: str) -> None:
-    """The run is over."""
-    _started.pop(run_id, None)
+            _started.pop(started.recorder, None)
 
 
 def log_params(params: Mapping[Any, Any]) -> None:
@@ -215,8 +204,6 @@ def log_model(
     if options["log_model_signatures"] and example is not None and predict is not None:
         with attempt(options.library, "inferring the model's signature"):
             signature = _signature(example, predict)
-    if flavor in {"sklearn", "lightgbm"}:
-        _import_skops()
     with paused():
         return models.log_model(
             flavor,
@@ -227,18 +214,6 @@ def log_model(
             registered_model_name=options["registered_model_name"] if name == "model" else None,
             **more,
         )
-
-
-def _import_skops() -> None:
-    """Import skops, without the PyTorch that it does not need.
-
-    skops walks over all of scikit-learn, and the walk imports scikit-learn's adapters for PyTorch and others, hence
-    PyTorch, if it is installed: two seconds at the end of a script that never asked for it. The adapters hold no
-    estimators; without them skops finds the same types.
-    """
-    if "torch" not in sys.modules and "skops.io" not in sys.modules:
-        with patching.hidden(*(f"sklearn.externals.array_api_compat.{name}" for name in ("torch", "cupy", "dask"))):
-            optional.load("skops.io", to="save a scikit-learn model")
 
 
 def _signature(example: Any, predict: Any) -> Any:

@@ -186,7 +186,10 @@ def _predict(estimator: Any) -> Any:
 
 
 def _html(estimator: Any) -> str:
+    """The estimator and its params. Not as it was fitted: that would compute each of its properties, however large."""
     from sklearn.utils import estimator_html_repr
+
+    estimator = sklearn.base.clone(estimator, safe=False)
 
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="UTF-8"/></head>\n<body>\n'

@@ -248,7 +248,7 @@ class Deliverer:
     def _refuse(self, run: str, ticket: int | None, kind: str, key: str, content: Any, error: ModelyardError) -> None:
         self.refusals.append(Refusal(run, ticket, error))
         if not (self.awaited[run] or (ticket is not None and self.awaited[ticket])):
-            self.rejections.add(run, kind, key, content, error)
+            self.rejections.add(run, kind, key, content, error, quiet=self.runs.refuses(run))
 
     # -------------------------------------------------------------------------------- the end
 

@@ -27,6 +27,9 @@ _NOTE: Final = "mlflow.note.content"
 _PARENT: Final = "mlflow.parentRunId"
 _NAME: Final = "mlflow.runName"
 
+WAIT_S: Final = 5.0
+"""What `start_run` waits for a server that is not known to be away."""
+
 
 # ------------------------------------------------------------------------------------ where
 
@@ -91,6 +94,28 @@ def start_run(
         NotFound: there is no such run, experiment or parent.
         InvalidArgument: an argument is not allowed, or the server refuses the run.
     """
+    return _start(run_id, experiment_id, run_name, nested, parent_run_id, tags, description, log_system_metrics, WAIT_S)
+
+
+def start_run_soon(*, nested: bool, tags: Mapping[str, Any]) -> ActiveRun:
+    """As `start_run`, without waiting for the server: the run's id is provisional until the run is delivered.
+
+    What the server says against the run is reported, not raised.
+    """
+    return _start(None, None, None, nested, None, tags, None, None, 0.0)
+
+
+def _start(
+    run_id: str | None,
+    experiment_id: str | int | None,
+    run_name: str | None,
+    nested: bool,
+    parent_run_id: str | None,
+    tags: Mapping[str, Any] | None,
+    description: str | None,
+    log_system_metrics: bool | None,
+    wait_s: float,
+) -> ActiveRun:
     pid = os.getpid()
     own = [run for run in state.own.stack if run.pid == pid]  # a forked child may begin its own
     if own and not nested:
@@ -110,7 +135,7 @@ def start_run(
         run = _resume(uri, existing, run_name, texts)
     else:
         parent = _parent(own, parent_run_id, nested=nested, uri=uri)
-        run = _begin(uri, experiment_id, run_name, texts, parent)
+        run = _begin(uri, experiment_id, run_name, texts, parent, wait_s)
     state.push(run)
     exits.before_flush(_end_all)
     _watch(run, log_system_metrics)
@@ -118,7 +143,12 @@ def start_run(
 
 
 def _begin(
-    uri: str, experiment_id: str | int | None, run_name: str | None, texts: dict[str, str], parent: str | None
+    uri: str,
+    experiment_id: str | int | None,
+    run_name: str | None,
+    texts: dict[str, str],
+    parent: str | None,
+    wait_s: float,
 ) -> ActiveRun:
     from .current_experiment import chosen
     from .recorder import recorder_for
@@ -136,6 +166,7 @@ def _begin(
         start_time_ms=start_ms,
         tags=every,
         user_id=every["mlflow.user"],
+        wait_s=wait_s,
     )
     return ActiveRun(recorder, finish, uri=uri, run_name=name, start_ms=start_ms, tags=every, found=None)
 
@@ -251,7 +282,10 @@ def last_active_run() -> ActiveRun | Run | None:
     if (run := state.current()) is not None:
         return run
     last = state.own.last
-    return None if last is None else get_run(last.info.run_id)
+    if last is None:
+        return None
+    last.recorder.settle(WAIT_S)
+    return get_run(last.info.run_id)
 
 
 def get_run(run_id: str) -> Run:

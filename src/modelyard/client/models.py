@@ -148,6 +148,7 @@ def log_model(
 
 def _reachable(client: Client, recorder: RunRecorder) -> bool:
     """Whether the server answers and knows the run."""
+    recorder.settle(lifecycle.WAIT_S)
     if not recorder.delivered:
         return False
     try:

@@ -244,6 +244,13 @@ class Recorder:
             reason = sender.away or f"{uris.shown(self.uri)} did not answer within {timeout_s:g} s."
             raise Unavailable(f"{reason} It is kept in {journal.folder or 'memory'} and delivered later.")
 
+    def settle(self, run: str, timeout_s: float) -> None:
+        """See `RunRecorder.settle`."""
+        sender = self._sender
+        if sender is not None and not sender.away and not self.known(run).server:
+            runs = sender.deliverer.runs
+            sender.until(lambda: bool(self.known(run).server) or runs.refuses(run), timeout_s)
+
     @contextmanager
     def _awaiting(self, sender: Sender, what: int | str) -> Iterator[None]:
         awaited = sender.deliverer.awaited

@@ -29,11 +29,13 @@ class Rejections:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def add(self, run: str, kind: str, key: str, content: Any, error: ModelyardError) -> None:
-        """Write down something refused, and warn, once for each run, kind and key."""
+    def add(self, run: str, kind: str, key: str, content: Any, error: ModelyardError, *, quiet: bool = False) -> None:
+        """Write down something refused, and warn, once for each run, kind and key; not if `quiet`."""
         what = f"{kind} {key!r}" if key else f"a record ({kind})" if kind != "start" else "the run itself"
         self._write({"run": run, "kind": kind, "key": key, "reason": error.message, "content": content})
         self._journal.state[REJECTED] += 1
+        if quiet:
+            return
         reason = " ".join(error.message.split())
         reason = reason if len(reason) <= _SHOWN else f"{reason[:_SHOWN]}..."
         reports.once(

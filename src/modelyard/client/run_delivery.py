@@ -62,6 +62,10 @@ class RunDelivery:
         """Remember that a run was refused: what belongs to it will be, too."""
         self._refused[run] = error
 
+    def refuses(self, run: str) -> bool:
+        """Whether a run was refused."""
+        return run in self._refused
+
     def server_id(self, run: str) -> str:
         """What the server calls a run.
 

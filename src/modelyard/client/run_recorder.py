@@ -36,6 +36,9 @@ class Home(Protocol):
     def position(self) -> int:
         """The ticket of what was written last."""
 
+    def settle(self, run: str, timeout_s: float) -> None:
+        """Wait until the server knows a run, unless it is known to be away."""
+
     def wait(self, run: str, ticket: int | None, timeout_s: float) -> None:
         """Wait until something is delivered."""
 
@@ -175,6 +178,14 @@ class RunRecorder:
             Unavailable: it is not delivered within the time; it stays in the journal.
         """
         self.recorder.wait(self._run, ticket, timeout_s)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until the server knows the run, or refuses it; not at all for a server that is known to be away.
+
+        Args:
+            timeout_s: the longest wait.
+        """
+        self.recorder.settle(self._run, timeout_s)
 
     def _write(self, kind: str, **content: Any) -> int:
         return self.recorder.write(kind, self._run, content)

@@ -6,12 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
-import skops.io
-from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
-
-from modelyard.domain.errors import DataCorrupted, InvalidArgument, PermissionDenied
+from modelyard.domain.errors import DataCorrupted, InvalidArgument, ModelyardError, PermissionDenied
+from modelyard.packaging.flavors import sklearn_checks, skops_writer
 from modelyard.packaging.trust import Trust
 
 LIGHTGBM: Final = ("collections.OrderedDict", "lightgbm.basic.Booster")
@@ -38,11 +35,13 @@ def dump(model: Any, file: Path, own: Iterable[str], trusted: Sequence[str] = ()
         "loaded only where that is allowed."
     )
     try:
-        skops.io.dump(model, file)
-        found = skops.io.get_untrusted_types(file=file)
-    except UnsupportedTypeException as fault:
-        raise InvalidArgument(f"The model holds what the safe format cannot keep: {fault}. {remedies}") from None
+        found = skops_writer.dump(model, file, {*own, *trusted})
+        sklearn_checks.check_saved(model)
+    except RecursionError:
+        raise InvalidArgument(f"The model refers to itself, which the safe format cannot keep. {remedies}") from None
     except (TypeError, ValueError, AttributeError, NotImplementedError) as fault:
+        if type(fault).__name__ == "UnsupportedTypeException":
+            raise InvalidArgument(f"The model holds what the safe format cannot keep: {fault}. {remedies}") from None
         raise InvalidArgument(f"The safe format cannot keep this model: {fault}. {remedies}") from None
     strange = sorted(set(found) - set(own) - set(trusted))
     if unnamed := [name for name in strange if not _IMPORTABLE.fullmatch(name)]:
@@ -65,25 +64,32 @@ _IMPORTABLE = re.compile(r"(?!__main__\b)\w+(\.\w+)*")
 def load(file: Path, own: Iterable[str], trust: Trust) -> Any:
     """Read a skops file whose types are all known to be safe, or vouched for by the caller.
 
-    Who allows pickles allows any type: a pickle could do no less.
+    Who allows pickles allows any type and any content: a pickle could do no less.
 
     Raises:
         PermissionDenied: it holds other types.
-        DataCorrupted: it does not decode.
+        DataCorrupted: it does not decode, or does not hold together.
         InvalidArgument: it needs a module that is not installed.
     """
+    skops_io = skops_writer.whole()
+    untrusted: type[Exception] = skops_io.exceptions.UntrustedTypesFoundException
     try:
-        found = skops.io.get_untrusted_types(file=file)
+        found = skops_io.get_untrusted_types(file=file)
         strange = sorted(set(found) - set(own) - set(trust.types))
         if not strange or trust.pickle:
-            return skops.io.load(file, trusted=sorted(found))
+            model = skops_io.load(file, trusted=sorted(found))
+            if not trust.pickle:
+                sklearn_checks.check_loaded(model, file.name)
+            return model
+    except ModelyardError:
+        raise
     except ModuleNotFoundError as missing:
         raise InvalidArgument(
             f"The model needs the module {missing.name!r}, which is not installed here and not in the model's code."
         ) from None
-    except UntrustedTypesFoundException as fault:  # within the types that we let pass
+    except untrusted as fault:  # within the types that we let pass
         raise PermissionDenied(f"The model holds types that are not known to be safe: {fault}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as fault:
+    except Exception as fault:  # a file that somebody made up can make anything fail
         raise DataCorrupted(f"'{file.name}' does not load: {type(fault).__name__}: {fault}") from fault
     raise PermissionDenied(
         f"The model holds types that are not known to be safe: {', '.join(strange)}. Loading them can run code of "
