@@ -25,8 +25,15 @@ class Tolerance:
             raise InvalidArgument("A tolerance is a number, zero or more.")
 
     def allows(self, expected: float, actual: float) -> bool:
-        """Whether the number is near enough."""
-        return abs(actual - expected) <= self.absolute + self.relative * abs(expected)
+        """Whether the number is near enough; NaN is near NaN alone, and an infinity itself."""
+        if expected == actual:
+            return True
+        try:
+            if not (math.isfinite(expected) and math.isfinite(actual)):
+                return math.isnan(expected) and math.isnan(actual)
+            return abs(actual - expected) <= self.absolute + self.relative * abs(expected)
+        except OverflowError:  # a whole number that is too large for a float
+            return False
 
 
 @dataclass(frozen=True, slots=True)

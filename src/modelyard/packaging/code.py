@@ -57,17 +57,31 @@ def add(folder: Path) -> None:
     names = (
         {path.stem if path.suffix == ".py" else path.name for path in folder.iterdir()} if folder.is_dir() else set()
     )
-    for name, module in list(sys.modules.items()):
-        home = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
-        if not home or name.partition(".")[0] not in names or Path(home).is_relative_to(folder):
-            continue
-        if any(Path(home).is_relative_to(each) for each in _added):
-            del sys.modules[name]
+    forgotten = [
+        name
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in names and _of_another_model(name, module, folder)
+    ]
+    for name in forgotten:
+        del sys.modules[name]
     _added.add(text)
     if text in sys.path:
         sys.path.remove(text)
     sys.path.insert(0, text)
     importlib.invalidate_caches()
+
+
+def _of_another_model(name: str, module: object, folder: Path) -> bool:
+    """Whether a module came from another model's code, and stands in the way of one in the folder."""
+    file = getattr(module, "__file__", None)
+    if file:
+        places = [file]
+    else:  # a package without __init__.py finds what is in all of its folders, and new ones first
+        if not folder.joinpath(*name.split("."), "__init__.py").is_file():
+            return False
+        places = list(getattr(module, "__path__", ()))
+    others = [each for each in places if not Path(each).is_relative_to(folder)]
+    return bool(others) and all(any(Path(each).is_relative_to(home) for home in _added) for each in others)
 
 
 _added: set[str] = set()

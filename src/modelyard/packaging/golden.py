@@ -88,11 +88,14 @@ def read(folder: Path) -> tuple[Sequence[dict[str, Any]], Tolerance]:
     """
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return content["cases"], Tolerance(**content["tolerance"])
+        cases, tolerance = content["cases"], Tolerance(**content["tolerance"])
     except FileNotFoundError:
         return [], Tolerance()
-    except (ValueError, KeyError, TypeError) as fault:
+    except (ValueError, KeyError, TypeError, InvalidArgument) as fault:
         raise DataCorrupted(f"'{folder / FILE}' does not decode: {fault}") from None
+    if not (isinstance(cases, list) and all(isinstance(each, dict) for each in cases)):
+        raise DataCorrupted(f"'{folder / FILE}' does not decode: the cases are no list of objects")
+    return cases, tolerance
 
 
 def run(function: LoadedFunction, tolerance: Tolerance | None = None) -> GoldenReport:
