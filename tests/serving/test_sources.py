@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -15,8 +14,7 @@ from modelyard.client.client import Client
 from modelyard.domain.errors import DataCorrupted, InvalidArgument, ModelyardError, NotFound, Unavailable
 from modelyard.packaging import digest as digests
 from modelyard.serving import wanted
-from modelyard.serving.following import follow
-from modelyard.serving.rounds import Changes, Found, Missing, Round, difference
+from modelyard.serving.rounds import Found, Missing, Round, difference
 from modelyard.serving.sources import Sources
 from modelyard.settings import load_serving
 from tests.conftest import serve
@@ -68,6 +66,19 @@ def sources(*models, **settings):
 
 def versions(found):
     return {name: model.version for name, model in found.items()}
+
+
+def fetched(served, looked):
+    """Serving name → its directory, or why it is not here; all at once, as a server does."""
+
+    def one(model):
+        try:
+            return served.fetch(model)
+        except ModelyardError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(looked.found, pool.map(one, looked.found.values()), strict=True))
 
 
 # ------------------------------------------------------------------------------------ what a person gives
@@ -266,39 +277,26 @@ def test_what_cannot_be_had_any_more_stays(registry, caplog):
     assert caplog.text.count("would both be served as 'one'") == 1
 
 
-def test_a_registry_that_is_away_is_said_once_and_asked_again(registry, monkeypatch, caplog):
+def test_a_registry_that_is_away_leaves_everything_as_it_was(registry, monkeypatch):
     monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.0)
-    rounds: list[tuple[Round, Changes]] = []
-    version = registry.make("a")
-    served = sources("models:/a/latest")
+    registry.make("a", kind="x")
+    local = save(registry.folder / "local")
+    served = sources(local, "one=models:/a/latest", filter="tags.kind = 'x'")
     first = served.look()
-    elsewhere = Sources(served.sources)
+    way = served._registry.client.registry
+    own, way._url = way._url, "http://127.0.0.1:9"
+    shutil.rmtree(local)
+    away = served.look()
+    assert "cannot be reached" in away.away
+    assert away.found == first.found
+    assert set(away.missing) == {"local"}  # what is on this machine is looked at all the same
+    way._url = own
+    registry.make("a")
+    after = served.look()
+    assert (after.away, versions(after.found)) == ("", {"local": "", "one": "2", "a": "2"})
     monkeypatch.setenv("MODELYARD_TRACKING_URI", "http://127.0.0.1:9")
-    away, stop = threading.Event(), threading.Event()
-    transport = served._registry.client.registry
-    own, transport._url = transport._url, "http://127.0.0.1:9"
-
-    def tell(now, changes):
-        rounds.append((now, changes))
-        if len(rounds) == 3:
-            away.set()
-        if changes.changed:
-            stop.set()
-
-    thread = threading.Thread(target=follow, args=(served, first, 0.02, stop, tell))
-    with caplog.at_level(logging.INFO):
-        thread.start()
-        assert away.wait(30)
-        assert all(now.away and now.found == first.found and not changes for now, changes in rounds)
-        registry.make("a")
-        transport._url = own
-        thread.join(30)
-    assert stop.is_set()
-    assert rounds[-1][0].found["a"].version == str(int(version.version) + 1)
-    assert caplog.text.count("cannot be reached") == 1
-    assert caplog.text.count("answers again") == 1
     with pytest.raises(Unavailable, match=r"cannot be reached.*Nothing is remembered of models:/a/latest"):
-        elsewhere.look()
+        sources("models:/a/latest").look()
 
 
 # ------------------------------------------------------------------------------------ fetching
@@ -311,7 +309,7 @@ def test_models_are_fetched_verified_and_kept(registry):
     got = served.look()
     shutil.rmtree(registry.artifacts("b"))
     (registry.artifacts("c") / "data/embedding.bin").unlink()
-    done = {model.name: outcome for model, outcome in served.fetch_all(got.found.values())}
+    done = fetched(served, got)
     digests.verify(done["a"], got.found["a"].digest)
     assert done["a"].is_relative_to(registry.folder / "cache")
     assert isinstance(done["b"], NotFound | DataCorrupted)
@@ -356,8 +354,8 @@ def test_without_the_registry_a_start_finds_what_was_served_last(tmp_path, monke
         registry.make(name, kind="x")
     settings = {"filter": "tags.kind = 'x'"}
     served = sources("one=models:/a/latest", **settings)
-    for model, path in served.fetch_all(served.look().found.values()):
-        assert not isinstance(path, ModelyardError)
+    for model in served.look().found.values():
+        served.fetch(model)
         served.served(model)
     registry.client.set_registered_model_tag("gone", "kind", "y")
     registry.make("b")  # seen, and never served
@@ -368,7 +366,7 @@ def test_without_the_registry_a_start_finds_what_was_served_last(tmp_path, monke
     got = restarted.look()
     assert versions(got.found) == {"one": "1", "a": "1", "b": "1"}
     assert "cannot be reached" in got.away
-    paths = {model.name: path for model, path in restarted.fetch_all(got.found.values())}
+    paths = fetched(restarted, got)
     digests.verify(paths["b"], got.found["b"].digest)
     (next((paths["b"] / "data").iterdir())).chmod(0o644)
     shutil.rmtree(paths["b"])

@@ -15,8 +15,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +31,6 @@ from .rounds import Found, Missing, Round, kept
 from .wanted import Source, servable
 
 _log: Final = logging.getLogger("modelyard.serving")
-
-AT_ONCE: Final = 8
-"""Models that are fetched at once."""
 
 
 class Sources:
@@ -105,6 +101,12 @@ class Sources:
                 if first:
                     raise
                 trouble = error.message
+            except Exception as error:
+                if first:
+                    raise
+                # whatever it is, the next look may succeed, and what is served must not depend on it
+                trouble = f"Looking for {source.text} failed: {type(error).__name__}: {error}"
+                _log.debug("Looking failed", exc_info=True)
             else:
                 return self._answered(source, seen, before, first=first)
         if first:
@@ -145,12 +147,8 @@ class Sources:
 
     # -------------------------------------------------------------------------------- fetching
 
-    def fetch(self, model: Found, *, threads: int = transfers.THREADS) -> Path:
-        """A model's directory: on this machine, complete and verified.
-
-        Args:
-            model: from `look`.
-            threads: how many of its files are downloaded at once.
+    def fetch(self, model: Found) -> Path:
+        """A model's directory: on this machine, complete and verified. Several threads may fetch several models.
 
         Raises:
             NotFound: its files are gone.
@@ -161,6 +159,9 @@ class Sources:
         if source.directory:
             digests.verify(source.directory)
             return Path(source.directory)
+
+        # of one model several files at once, of many models one each
+        threads = max(1, transfers.THREADS // max(1, len(self._last.found) if self._last else 1))
 
         def download(into: Path) -> None:
             model_files.fetch(references.resolve(Client(), model.uri), into, threads=threads)
@@ -179,21 +180,6 @@ class Sources:
             download(scratch)
             self._paths[model.identity] = scratch
         return self._paths[model.identity]
-
-    def fetch_all(self, models: Iterable[Found]) -> Iterator[tuple[Found, Path | ModelyardError]]:
-        """Several models, each as soon as it is here, or with the reason why it is not."""
-        wanted = list(models)
-        threads = max(1, transfers.THREADS // max(1, len(wanted)))
-        with ThreadPoolExecutor(min(AT_ONCE, len(wanted) or 1), thread_name_prefix="modelyard-fetch") as pool:
-            jobs = {pool.submit(self.fetch, model, threads=threads): model for model in wanted}
-            try:
-                for job in as_completed(jobs):
-                    try:
-                        yield jobs[job], job.result()
-                    except ModelyardError as error:
-                        yield jobs[job], error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
 
     def served(self, model: Found) -> None:
         """Remember that a model is served: a start while the registry is away falls back to it."""
