@@ -46,6 +46,10 @@ class App(Interface):
         """What is due about once a second; on the event loop, so it must be short."""
         ...
 
+    def soon(self) -> None:
+        """What is due ten times a second, and takes next to no time."""
+        ...
+
 
 class Limits(Interface):
     """How long things may take, in seconds; settings say so."""
@@ -58,11 +62,6 @@ class Limits(Interface):
     @property
     def body_timeout_s(self) -> float:
         """Without a byte for so long, a sending client is given up."""
-        ...
-
-    @property
-    def idle_exit_s(self) -> float:
-        """Without a connection or a request for so long, the server stops; 0: never."""
         ...
 
 
@@ -111,9 +110,9 @@ class Idle:
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by a signal as by a wish, and by the second one at once."""
 
-    def __init__(self, config: uvicorn.Config, app: App, limits: Limits, tell: Tell) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, limits: Limits, tell: Tell, idle_exit_s: float) -> None:
         super().__init__(config)
-        self._idle = Idle(limits.idle_exit_s, tell) if limits.idle_exit_s else None
+        self._idle = Idle(idle_exit_s, tell) if idle_exit_s else None
         self.stop_signals = [signal.SIGTERM, signal.SIGINT]
         self._app = app
         self._patience_s = limits.body_timeout_s
@@ -132,6 +131,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
+        self._app.soon()
         if counter % _TICKS_PER_S == 0:
             try:
                 self._app.tick()
@@ -164,7 +164,9 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(app: App, limits: Limits, listener: socket.socket, tell: Tell, parent: int = -1) -> None:
+def run(
+    app: App, limits: Limits, listener: socket.socket, tell: Tell, *, parent: int = -1, idle_exit_s: float = 0.0
+) -> None:
     """Serve on this socket until a signal, then let what is in flight finish.
 
     Args:
@@ -173,6 +175,7 @@ def run(app: App, limits: Limits, listener: socket.socket, tell: Tell, parent: i
         listener: a listening socket; closed at the stop.
         tell: called once requests are answered, and before they are not any more.
         parent: descriptor of a pipe whose end means that the parent process has gone; -1 for none.
+        idle_exit_s: stop after so many seconds without a connection or a request; 0: never.
     """
     reuse_buffers()
     config = uvicorn.Config(
@@ -189,7 +192,7 @@ def run(app: App, limits: Limits, listener: socket.socket, tell: Tell, parent: i
         timeout_graceful_shutdown=max(1, round(limits.stop_timeout_s)),
         backlog=BACKLOG,
     )
-    server = Server(config, app, limits, tell)
+    server = Server(config, app, limits, tell, idle_exit_s)
 
     async def main() -> None:
         if parent >= 0:

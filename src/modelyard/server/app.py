@@ -104,6 +104,9 @@ class App:
             with suppress(ModelyardError):  # whoever asks next is told
                 self._learn()
 
+    def soon(self) -> None:
+        """Nothing is due more often than that."""
+
     def _learn(self) -> None:
         """Learn which runs another process erased (`modelyard gc`)."""
         database = self.state.database

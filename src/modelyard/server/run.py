@@ -68,7 +68,7 @@ def run_here(settings: Settings, listener: socket.socket, url: str, claim: Claim
         if ready:
             announce(url)
 
-    loop.run(open_app(settings), settings, listener, tell)
+    loop.run(open_app(settings), settings, listener, tell, idle_exit_s=settings.idle_exit_s)
 
 
 def check_address(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What passes between the protocols and the model: a request as it came, as rows that the model takes, and its answer."""
+"""What passes between protocols and model: a request as it came, as rows that the model takes, and its answer."""
 
 from __future__ import annotations
 
@@ -100,8 +100,9 @@ class Plan:
 
     Attributes:
         rows: at most so many rows in one prediction; 1: calls are never put together.
-        least: batches of fewer rows are filled up to this many by repeating the last row, which makes the answers
-            independent of the batch's size to the last bit; 1: nothing to fill.
+        least: predictions are of this many rows, or twice, three times, ... as many: the rest is filled up with
+            `filler`, which makes the answers independent of the batch's size to the last bit; 1: nothing to fill.
+        filler: the values of a row that costs little to answer, in the signature's order; None: the last row again.
         seconds: measured time of one prediction by number of rows, ascending; empty if it was not measured.
         reason: why it is so, for people.
     """
@@ -110,3 +111,8 @@ class Plan:
     least: int = 1
     seconds: Mapping[int, float] = field(default_factory=dict)
     reason: str = ""
+    filler: tuple[Any, ...] | None = None
+
+    def missing(self, rows: int) -> int:
+        """How many rows have to be filled up."""
+        return -rows % self.least

@@ -1,0 +1,155 @@
+"""A request for a prediction, from its head and body to the answer's: what the short and the ordinary way share."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from modelyard.domain.errors import ModelyardError, NotFound, Unavailable
+from modelyard.http.logs import request_id as logged_id
+
+from .batching import Overloaded, Pending
+from .calls import JSON, Answered
+from .refusals import refuse, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .batching import Queue
+    from .catalog import Catalog, Model
+    from .routing import Target
+
+    Reply = Callable[[int, bytes, bytes], None]
+
+log = logging.getLogger("modelyard.request")
+
+REQUEST_ID: Final = re.compile(rb"[\w.:/+=-]{1,128}")
+_prefix: Final = os.urandom(4).hex().encode()
+_numbers: Final = itertools.count(1)
+_JSON_LINE: Final = b"content-type: application/json\r\n"
+
+
+def new_id() -> bytes:
+    """An id for a request whose client gave none."""
+    return b"%b-%x" % (_prefix, next(_numbers))
+
+
+class Asking:
+    """Where predictions are asked for.
+
+    Args:
+        catalog: of the models.
+        log_requests: whether each one is logged.
+    """
+
+    def __init__(self, catalog: Catalog, *, log_requests: bool = False) -> None:
+        self._catalog = catalog
+        self._log_requests = log_requests
+
+    def ask(
+        self, target: Target, content_type: bytes, json_bytes: int, body: bytes, request_id: bytes, reply: Reply
+    ) -> Callable[[], None] | None:
+        """Ask for predictions.
+
+        Args:
+            target: whom.
+            content_type: of the body, as sent.
+            json_bytes: see `calls.Asked`.
+            body: as sent.
+            request_id: the client's, or `new_id()`.
+            reply: called once with the answer's status, header lines and body; now or later.
+
+        Returns:
+            What is to be called if the client goes away; None if the answer was given.
+        """
+        began = perf_counter()
+        protocol = target.protocol
+        model: Model | None = None
+
+        def settle(queue: Queue | None, answered: Answered | None, error: ModelyardError | None) -> None:
+            if answered is None:
+                answered = _refusal(protocol, error)
+            status = answered.status
+            head = queue.headers if queue is not None else b""
+            if answered.content_type is JSON:
+                head += _JSON_LINE
+            else:
+                head += b"content-type: %b\r\n" % answered.content_type
+            if answered.json_bytes >= 0:
+                head += b"inference-header-content-length: %d\r\n" % answered.json_bytes
+            if status == 503:
+                head += b"retry-after: %d\r\n" % getattr(error, "retry_after_s", 1)
+            head += b"x-request-id: %b\r\n" % request_id
+            if model is not None:
+                counts = model.counts
+                key = (protocol, status)
+                counts.answered[key] = counts.answered.get(key, 0) + 1
+                counts.latency.add(perf_counter() - began)
+            if self._log_requests or status >= 500:
+                self._tell(model, target, request_id, status, perf_counter() - began, error)
+            reply(status, head, answered.body)
+
+        try:
+            model = self._catalog.find(target.name)
+            queue = self._queue(model, target)
+            pending = Pending(protocol, content_type, json_bytes, body, settle)
+            queue.submit(pending)
+        except ModelyardError as error:
+            settle(None, None, error)
+            return None
+        return pending.give_up
+
+    def _queue(self, model: Model | None, target: Target) -> Queue:
+        """Where a request waits.
+
+        Raises:
+            NotFound: there is no such model, or not in this version.
+            Unavailable: it is not ready.
+        """
+        if model is None:
+            raise NotFound(f"{_which(target)} There is {self._catalog.listed()}.")
+        current = model.current
+        if current is None:
+            raise Unavailable(f"{model.name} is not ready: {self._catalog.missing.get(model.name, '')}")
+        if target.version and target.version not in (current.found.version, "latest"):
+            raise NotFound(
+                f"{model.name} is served in version {current.found.version or '(none)'}, not {target.version}."
+            )
+        return current.queue
+
+    def _tell(
+        self,
+        model: Model | None,
+        target: Target,
+        request_id: bytes,
+        status: int,
+        seconds: float,
+        error: ModelyardError | None,
+    ) -> None:
+        token = logged_id.set(request_id.decode("latin-1"))
+        log.log(
+            logging.INFO if status < 500 else logging.WARNING,
+            "%s %d in %.1f ms%s",
+            model.name if model is not None else target.name or "?",
+            status,
+            seconds * 1000,
+            f": {error.message}" if error is not None else "",
+        )
+        logged_id.reset(token)
+
+
+def _which(target: Target) -> str:
+    if target.name:
+        return f"No model {target.name!r} is served here."
+    return "Which model? Ask at /models/NAME/predict, /models/NAME/invocations or /v2/models/NAME/infer."
+
+
+def _refusal(protocol: int, error: ModelyardError | None) -> Answered:
+    if error is None:
+        error = Unavailable("No answer came.")
+    status = 503 if isinstance(error, Overloaded) else status_of(error)
+    return refuse(protocol, status, error.message, error.places)

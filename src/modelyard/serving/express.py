@@ -1,0 +1,118 @@
+"""The short way of a plain request for a prediction: from a connection's bytes to the queue, without ASGI in between.
+
+A client's heads repeat themselves, so a head that was understood once is known by its bytes. What is not plain goes the
+ordinary way, with the same result.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .asking import REQUEST_ID, new_id
+from .calls import JSON, OPEN_INFERENCE
+from .routing import Target, target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .asking import Asking, Reply
+
+LARGEST_BODY: Final = 256 * 1024
+"""Longer bodies come in pieces anyway."""
+
+_MOST_HEADS: Final = 4096
+_LONGEST_HEAD: Final = 2048
+_NAME: Final = re.compile(rb"[A-Za-z0-9_-]+")
+_NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A request's head, understood.
+
+    Attributes:
+        target: what is asked.
+        length: of the body, in bytes.
+        content_type: of it.
+        json_bytes: see `calls.Asked`.
+        request_id: the client's own; empty if it gave none.
+    """
+
+    target: Target
+    length: int
+    content_type: bytes
+    json_bytes: int
+    request_id: bytes
+
+
+class Express:
+    """The short way.
+
+    Args:
+        asking: where predictions are asked for.
+        largest: bytes of a body.
+        not_plain: further headers that need the ordinary way.
+    """
+
+    def __init__(self, asking: Asking, largest: int, not_plain: frozenset[bytes] = frozenset()) -> None:
+        self._asking = asking
+        self._largest = min(largest, LARGEST_BODY)
+        self._not_plain = _NOT_PLAIN | not_plain
+        self._heads: dict[bytes, Plain | None] = {}
+
+    def find(self, head: bytes) -> Plain | None:
+        """The request that a head announces, None if it goes the ordinary way."""
+        try:
+            return self._heads[head]
+        except KeyError:
+            pass
+        plain = self._understand(head)
+        # a head with an id does not come again
+        if len(head) <= _LONGEST_HEAD and not (plain is not None and plain.request_id):
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            self._heads[head] = plain
+        return plain
+
+    def _understand(self, head: bytes) -> Plain | None:
+        first, *fields = head.split(b"\r\n")
+        method, _, rest = first.partition(b" ")
+        path, _, version = rest.partition(b" ")
+        if method != b"POST" or version != b"HTTP/1.1" or re.search(rb"[\r\n\0]", b"".join(fields)):
+            return None
+        found = target(path.decode("latin-1"))
+        if found is None:
+            return None
+        length, json_bytes, kind, request_id = -1, -1, JSON, b""
+        for field in fields:
+            name, colon, value = field.partition(b":")
+            name, value = name.lower(), value.strip(b" \t")
+            if not colon or _NAME.fullmatch(name) is None or name in self._not_plain:
+                return None
+            if name == b"content-length":
+                if length >= 0 or not value.isdigit():
+                    return None
+                length = int(value)
+            elif name == b"content-type":
+                kind = JSON if value.lower() == JSON else value
+            elif name == b"inference-header-content-length":
+                if not value.isdigit() or len(value) > 9 or found.protocol != OPEN_INFERENCE:
+                    return None
+                json_bytes = int(value)
+            elif name == b"x-request-id":
+                if REQUEST_ID.fullmatch(value) is None:
+                    return None
+                request_id = value
+            elif name == b"connection" and value.lower() != b"keep-alive":
+                return None
+        if not 0 < length <= self._largest or len(kind) > 200:
+            return None
+        return Plain(found, length, kind, json_bytes, request_id)
+
+    def start(self, request: Plain, body: bytes, answer: Reply) -> Callable[[], None] | None:
+        """Carry out a request; calls `answer(status, headers, body)` once, now or when the model has answered."""
+        return self._asking.ask(
+            request.target, request.content_type, request.json_bytes, body, request.request_id or new_id(), answer
+        )
