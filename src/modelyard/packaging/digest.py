@@ -92,7 +92,7 @@ def listed_files(path: str | Path) -> dict[str, tuple[int, str]] | None:
     """
     root = Path(path)
     try:
-        text = (root / FILE).read_text(encoding="utf-8")
+        text = (root / FILE).read_bytes()
     except FileNotFoundError:
         return None
     try:

@@ -179,7 +179,7 @@ def check(folder: str | Path) -> list[Difference]:
     """What of a model's requirements is missing here, or is there in another version; empty if nothing is.
 
     Requirements that are no plain names with versions (URLs, options of pip) are left out, and so are those whose
-    marker says that they are not meant for this machine.
+    marker says that they are not meant for this machine. Of Python's version, the first two numbers count.
 
     Raises:
         NotFound: the model has no `requirements.txt`.
@@ -189,9 +189,12 @@ def check(folder: str | Path) -> list[Difference]:
     from packaging.requirements import InvalidRequirement, Requirement
 
     differences = []
+    wanted = _python(Path(folder))
+    if wanted and wanted.split(".")[:2] != list(platform.python_version_tuple()[:2]):
+        differences.append(Difference(f"python=={wanted}", platform.python_version()))
     for line in read(folder):
         try:
-            requirement = Requirement(line)
+            requirement = Requirement(re.sub(r"\s#.*", "", line))
         except InvalidRequirement:
             continue
         if requirement.url or (requirement.marker and not requirement.marker.evaluate()):
@@ -204,3 +207,15 @@ def check(folder: str | Path) -> list[Difference]:
         if not requirement.specifier.contains(installed.partition("+")[0], prereleases=True):
             differences.append(Difference(line, installed))
     return differences
+
+
+def _python(folder: Path) -> str:
+    """The Python that a model was saved with, "" if it does not say."""
+    import yaml
+
+    try:
+        content = yaml.safe_load((folder / PYTHON).read_text(encoding="utf-8"))
+        found = str(content["python"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return ""
+    return found if re.match(r"\d+\.\d+", found) else ""

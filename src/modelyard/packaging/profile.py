@@ -8,6 +8,7 @@ values of text columns can: leave such columns out of the baseline if they are p
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ def make(function: LoadedFunction, baseline: Any) -> None:
 
 
 def _thinned(data: Any) -> Any:
-    step = -(-len(data) // _MAX_ROWS) or 1
+    rows = data.shape[0] if hasattr(data, "shape") else len(data)
+    step = -(-rows // _MAX_ROWS) or 1
     return data if step == 1 else data.iloc[::step] if hasattr(data, "iloc") else data[::step]
 
 
@@ -75,7 +77,7 @@ def compute(data: Any) -> dict[str, Any]:
         if hasattr(data, "ndim") and data.ndim > 2:
             data = data.reshape(len(data), -1)
         try:
-            frame = pd.DataFrame(data)
+            frame = pd.DataFrame(5 if data is None else data)  # pandas makes an empty one of None
         except (ValueError, TypeError):
             raise InvalidArgument(f"A profile needs rows and columns, not {type(data).__name__}.") from None
     columns = {str(name): _column(frame.iloc[:, at]) for at, name in enumerate(frame.columns)}
@@ -101,29 +103,38 @@ def _numbers(values: Any) -> dict[str, Any]:
     if not len(finite):
         return found
     low, high = float(finite.min()), float(finite.max())
+    # sums and differences of the largest numbers are beyond them: all are measured in a smaller unit then, exactly
+    unit = 64 if max(-low, high) > 1e300 else 0
+    small = np.ldexp(finite, -unit)
+
+    def back(values: Any) -> Any:
+        with np.errstate(over="ignore"):
+            return np.maximum.accumulate(np.clip(np.ldexp(values, unit), low, high))
+
     # widest at the ends, so that a single outlier cannot put all other values into one bin
-    inner = np.unique(np.quantile(finite, [0.01, 0.99]))
+    inner = np.unique(np.quantile(small, [0.01, 0.99]))
     if len(inner) == 2:
-        edges = np.unique([low, *np.linspace(inner[0], inner[1], BINS - 1), high])
+        edges = np.unique([low, *back(np.linspace(inner[0], inner[1], BINS - 1)), high])
     else:
         edges = np.array([low, high]) if low < high else np.array([low, low])
-    counts = [len(finite)] if len(edges) < 2 or low == high else np.histogram(finite, edges)[0].tolist()
+    counts = [len(finite)] if low == high else np.histogram(finite, edges)[0].tolist()
+    with np.errstate(over="ignore"):
+        std = float(np.ldexp(small.std(ddof=1), unit)) if len(finite) > 1 else 0.0
     return found | {
         "min": low,
         "max": high,
-        "mean": float(finite.mean()),
-        "std": float(finite.std(ddof=1)) if len(finite) > 1 else 0.0,
+        "mean": float(back(small.mean(keepdims=True))[0]),
+        "std": min(std, sys.float_info.max),
         "quantiles": {
-            str(at): float(value) for at, value in zip(QUANTILES, np.quantile(finite, QUANTILES), strict=True)
+            str(at): float(value) for at, value in zip(QUANTILES, back(np.quantile(small, QUANTILES)), strict=True)
         },
         "histogram": {"edges": [float(edge) for edge in edges], "counts": counts},
     }
 
 
 def _categories(values: Any) -> dict[str, Any]:
-    try:
-        counts = values.map(str).value_counts()
-    except TypeError:  # pragma: no cover - str() of a foreign object failed
-        return {}
-    top = {value[:200]: int(count) for value, count in counts.head(TOP).items()}
+    counts = values.map(str).value_counts()
+    top: dict[str, int] = {}
+    for value, count in counts.head(TOP).items():
+        top[value[:200]] = top.get(value[:200], 0) + int(count)
     return {"distinct": len(counts), "top": top, "others": int(counts.iloc[TOP:].sum())}
