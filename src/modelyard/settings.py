@@ -358,6 +358,10 @@ CAPTURE_PATCH_BYTES = ClientSetting(
 ALLOW_PICKLE = ClientSetting(
     "ALLOW_PICKLE", False, "Load models that are pickles: loading one runs whatever code is inside."
 )
+MODEL_THREADS = ClientSetting(
+    "MODEL_THREADS", 0, "Threads of a loaded ONNX model; `modelyard serve` sets it for its processes.",
+    shown="one for each core",
+)  # fmt: skip
 CACHE = ClientSetting("CACHE", "", "Directory of downloaded models.", shown="`~/.cache/modelyard`")
 CACHE_BYTES = ClientSetting(
     "CACHE_BYTES", 20 * 2**30, "Size that the downloaded models are kept under, in bytes; the oldest use goes first."

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import onnx
 
-from modelyard import optional
+from modelyard import optional, settings
 from modelyard.domain.errors import DataCorrupted, InvalidArgument
 from modelyard.packaging import code
 from modelyard.packaging.flavors.base import Predict, Saved
@@ -93,6 +93,10 @@ class Onnx:
 
 def _options(runtime: Any, given: Mapping[str, Any]) -> Any:
     options = runtime.SessionOptions()
+    if threads := settings.MODEL_THREADS.get():
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        # waiting for the next request would take a core from the processes beside this one
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name in ("inter_op_num_threads", "intra_op_num_threads"):
         if given.get(name):
             setattr(options, name, int(given[name]))

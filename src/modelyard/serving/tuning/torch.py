@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ def tune(model: Any, threads: int) -> list[str]:  # noqa: ARG001 - every tuner's
 
 def share(threads: int) -> list[str]:
     """Give PyTorch so many threads: two processes with pools of their own are slower together than one alone."""
+    # without it, MKL's sums depend on where in memory and at which place of a batch a row lies; read at its first sum
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     done = []
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
