@@ -207,6 +207,35 @@ def test_a_damaged_file_never_appears(shaky, tmp_path):
         transfers.download_file(shaky_folder(shaky), "f", tmp_path / "f", digest="1" * 64)
 
 
+def test_what_nobody_wants_to_know_and_nobody_promised_is_not_computed(shaky, tmp_path):
+    folder = shaky_folder(shaky)
+    shaky.cuts = [4 * 2**20]
+    assert transfers.download_file(folder, "f", tmp_path / "f", summed=False) == ""
+    assert (tmp_path / "f").read_bytes() == LARGE
+    assert shaky.asked == ["", f"bytes={4 * 2**20}-"]
+    shaky.listing = [{"path": "f", "is_dir": False, "file_size": len(LARGE)}]
+    assert transfers.download(folder, "", tmp_path / "all", summed=False) == {"f": ""}
+    shaky.cuts, shaky.digest = [4 * 2**20], SHA
+    assert transfers.download(folder, "", tmp_path / "all", summed=False) == {"f": SHA}
+    shaky.digest = "0" * 64
+    with pytest.raises(DataCorrupted, match="is damaged"):
+        transfers.download_file(folder, "f", tmp_path / "f", summed=False)
+
+
+def test_an_unfinished_file_of_an_unknown_version_is_no_part_of_the_next(shaky, tmp_path):
+    shaky.cuts = [4 * 2**20, 0, 0, 0, 0, 0]
+    with pytest.raises(Unavailable):
+        transfers.download_file(shaky_folder(shaky), "f", tmp_path / "f")
+    (tag,) = tmp_path.glob("*.etag")
+    tag.unlink()
+    shaky.cuts, shaky.content = [], b"short"
+    progress = Progress()
+    transfers.download_file(shaky_folder(shaky), "f", tmp_path / "f", progress)
+    assert (tmp_path / "f").read_bytes() == b"short"
+    assert progress.done == len(b"short")
+    assert names(tmp_path) == ["f"]
+
+
 def test_bytes_that_changed_on_the_disk_come_again(shaky, tmp_path):
     shaky.cuts, shaky.digest = [4 * 2**20, 0, 0, 0, 0, 0], SHA
     with pytest.raises(Unavailable):

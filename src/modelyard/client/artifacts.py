@@ -278,7 +278,7 @@ class Artifacts(Runs, LoggedModels):
             return None
         with tempfile.TemporaryDirectory(prefix="modelyard-") as directory:
             target = Path(directory) / "file"
-            transfers.download_file(folder, path, target)
+            transfers.download_file(folder, path, target, summed=False)
             return target.read_bytes()
 
     def _upload(self, folder: Folder, source: Path, path: str | None, report: Report | None) -> None:
@@ -324,8 +324,8 @@ def fetch(folder: Folder, path: str, directory: str | os.PathLike[str] | None, r
     counted = transfers.Progress(report)
     target = root / whole
     if transfers.find_file(folder, whole) is not None:
-        transfers.download(folder, whole, target.parent, counted)
+        transfers.download(folder, whole, target.parent, counted, summed=False)
     else:
-        transfers.download(folder, whole, target, counted)
+        transfers.download(folder, whole, target, counted, summed=False)
     counted.finish()
     return str(target)

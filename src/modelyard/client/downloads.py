@@ -33,10 +33,6 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 PREFIX: Final = ".modelyard-"
 
-WRITTEN: Final = 32 * 1024
-"""Bytes written at a time. Larger writes make the page cache look for larger free stretches, which costs far more
-than the calls it saves (half of the processor time of a download of 2 GB)."""
-
 RESUMED_FROM: Final = 2**20
 """Bytes of a file from which on an unfinished download outlives its process; what is smaller comes again."""
 
@@ -49,6 +45,7 @@ def fetch(
     *,
     size: int | None = None,
     digest: str | None = None,
+    summed: bool = True,
 ) -> str:
     """Download one file.
 
@@ -59,9 +56,10 @@ def fetch(
         progress: is told of the bytes; the caller has told it to expect them.
         size: bytes that a listing promised; None if it did not say.
         digest: SHA-256 that the content has to have, 64 hex digits; None: what the folder says, if it does.
+        summed: whether the caller wants the SHA-256; if not, it is computed only where there is one to compare with.
 
     Returns:
-        The SHA-256 of what is now at `target`, 64 hex digits.
+        The SHA-256 of what is now at `target`, 64 hex digits; empty if it was not computed.
 
     Raises:
         NotFound: there is no such file.
@@ -76,7 +74,7 @@ def fetch(
         while True:
             begun = part.size
             try:
-                return _attempt(folder, path, part, progress, size, digest)
+                return _attempt(folder, path, part, progress, size, digest, summed=summed)
             except (DataCorrupted, RangeNotSatisfiable) as error:
                 progress.advance(-part.size, path)
                 part.start_over("", 0)
@@ -106,7 +104,9 @@ def has(target: Path, size: int | None, digest: str) -> bool:
         return False
 
 
-def _attempt(folder: Folder, path: str, part: _Part, progress: Progress, size: int | None, digest: str | None) -> str:
+def _attempt(
+    folder: Folder, path: str, part: _Part, progress: Progress, size: int | None, digest: str | None, *, summed: bool
+) -> str:
     opened = folder.open(path, part.size if part.etag else 0, part.etag)
     try:
         whole = opened.size if opened.size is not None else size
@@ -116,7 +116,8 @@ def _attempt(folder: Folder, path: str, part: _Part, progress: Progress, size: i
                 opened = folder.open(path)
             progress.advance(-part.size, path)
             part.start_over(opened.etag, whole or 0)
-        hasher = Hasher(whole)
+        promised = digest or opened.digest
+        hasher = Hasher(whole, hashed=summed or promised is not None)
         try:
             part.hash_into(hasher)
             _copy(opened, part, hasher, progress, path)
@@ -126,7 +127,6 @@ def _attempt(folder: Folder, path: str, part: _Part, progress: Progress, size: i
         opened.close()
     if whole is not None and part.size < whole:
         raise Unavailable(f"{folder.uri}/{path} broke off after {part.size} of {whole} bytes.")
-    promised = digest or opened.digest
     if promised is not None and promised != actual:
         raise DataCorrupted(
             f"{folder.uri}/{path} is damaged: the SHA-256 of its {part.size} bytes is {actual}, expected {promised}."
@@ -172,33 +172,39 @@ class _Part:
             left = os.fstat(file.fileno()).st_size
             if left and self._tag.exists():
                 self.size, self.etag = left, self._tag.read_text()
+            elif left:
+                self._empty()
 
     def start_over(self, etag: str, whole: int) -> None:
         """Forget the bytes; what comes is of the version with this entity tag, and has so many bytes."""
         with self._explained():
-            self._file.truncate(0)
-            self._file.seek(0)
-            self.size = 0
+            if self.size:  # ext4 writes a file that was truncated, even at no length, to the disk when it is closed
+                self._empty()
             self.etag = etag
             if etag and whole >= RESUMED_FROM:
                 self._tag.write_text(etag)
             else:
                 self._tag.unlink(missing_ok=True)
 
+    def _empty(self) -> None:
+        self._file.truncate(0)
+        self._file.seek(0)
+        self.size = 0
+
     def append(self, block: memoryview) -> None:
         """Write at the end."""
         written = 0
         with self._explained():
             while written < len(block):
-                written += self._file.write(block[written : written + WRITTEN])
+                written += self._file.write(block[written:])
         self.size += written
 
     def hash_into(self, hasher: Hasher) -> None:
-        """Let a hasher read what is there already."""
+        """Let a hasher read what is there already, if it computes anything; the next byte is appended."""
         if not self.size:
             return
         with self._explained():
-            self._file.seek(0)
+            self._file.seek(0 if hasher.hashed else self.size)
             while count := self._file.readinto(buffer := hasher.buffer()):
                 hasher.update(buffer, count)
             hasher.update(buffer, 0)

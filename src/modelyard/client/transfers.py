@@ -135,13 +135,19 @@ def walk(folder: Folder, path: str = "") -> Iterator[Found]:
 
 
 def download_file(
-    folder: Folder, path: str, target: Path, progress: Progress | None = None, *, digest: str | None = None
+    folder: Folder,
+    path: str,
+    target: Path,
+    progress: Progress | None = None,
+    *,
+    digest: str | None = None,
+    summed: bool = True,
 ) -> str:
     """Download one file; see `downloads.fetch`. Its directory is made if it is missing."""
     counted = progress or Progress()
     _make(target.parent)
     counted.expect(1, 0)
-    actual = downloads.fetch(folder, path, target, counted, digest=digest)
+    actual = downloads.fetch(folder, path, target, counted, digest=digest, summed=summed)
     counted.finish_file()
     return actual
 
@@ -155,6 +161,7 @@ def download(
     digests: Callable[[str], str | None] | None = None,
     listed: list[Found] | None = None,
     threads: int = THREADS,
+    summed: bool = True,
 ) -> dict[str, str]:
     """Download a file or all that is below a folder, several files at once.
 
@@ -168,9 +175,10 @@ def download(
             that is there already and has it is not fetched again.
         listed: the files, if the caller has walked the folder already.
         threads: how many files at once.
+        summed: whether the caller wants the SHA-256; what is promised is compared in any case.
 
     Returns:
-        Path relative to `into` → SHA-256 of what arrived, 64 hex digits.
+        Path relative to `into` → SHA-256 of what arrived, 64 hex digits; empty if it was not computed.
 
     Raises:
         NotFound: there is nothing under this path.
@@ -198,16 +206,23 @@ def download(
             name = each.path[strip:]
             target = _inside(root, name, made)
             wanted = digests(name) if digests is not None else None
-            done[name] = run.start(_fetch, folder, each, target, counted, wanted)
+            done[name] = run.start(_fetch, folder, each, target, counted, wanted, summed)
     return {name: future.result() for name, future in done.items()}
 
 
-def _fetch(folder: Folder, found: Found, target: Path, progress: Progress, digest: str | None) -> str:
+def _fetch(
+    folder: Folder,
+    found: Found,
+    target: Path,
+    progress: Progress,
+    digest: str | None,
+    summed: bool,  # noqa: FBT001 - goes through a pool's submit
+) -> str:
     if digest is not None and downloads.has(target, found.size, digest):
         progress.advance(found.size or 0, found.path)
         actual = digest
     else:
-        actual = downloads.fetch(folder, found.path, target, progress, size=found.size, digest=digest)
+        actual = downloads.fetch(folder, found.path, target, progress, size=found.size, digest=digest, summed=summed)
     progress.finish_file()
     return actual
 
