@@ -228,6 +228,22 @@ def test_what_is_measured_after_fit_lands_in_the_run_of_the_model(autolog) -> No
     assert "metric_info.json" in autolog.files(of_model)
 
 
+def test_what_is_measured_after_fit_is_noted_with_the_model(tracked) -> None:
+    from sklearn import metrics
+
+    from modelyard.client.client import Client
+
+    registry.autolog("sklearn")
+    model = LogisticRegression().fit(X, Y)
+    held_out = X[:20].copy()
+    metrics.accuracy_score(Y[:20], model.predict(held_out))
+    model.score(held_out, Y[:20])
+    (made,) = tracked.only().outputs.model_outputs
+    noted = {point.key: point.value for point in Client(tracked.url).get_logged_model(made.model_id).metrics}
+    assert {"accuracy_score_held_out", "LogisticRegression_score_held_out", "training_score"} <= set(noted)
+    assert noted["accuracy_score_held_out"] == tracked.only().data.metrics["accuracy_score_held_out"]
+
+
 def test_the_command_names_what_was_given(autolog, tmp_path) -> None:
     from sklearn import metrics
 

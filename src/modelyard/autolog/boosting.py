@@ -100,7 +100,7 @@ def _fit(options: Options, call: Call) -> Observation:
         yield
         evaluations.remember(wrapper, run.info.run_id, library)
         with recording.random_state_kept(), attempt(library, "model"):
-            recording.log_model(
+            logged = recording.log_model(
                 options,
                 library,
                 wrapper,
@@ -109,6 +109,7 @@ def _fit(options: Options, call: Call) -> Observation:
                 step=call.notes.get("step", 0),
                 **model_options(options),
             )
+            evaluations.made(wrapper, logged)
 
 
 def model_options(options: Options) -> Mapping[str, Any]:

@@ -1,9 +1,9 @@
 """Metrics that a script computes itself after `fit`: `model.score(X, y)` and the functions of `sklearn.metrics`.
 
-They are logged to the run that trained the model, under MLflow's names: `<metric>[-<call>]_<data set>`, where the data
-set is the variable that was given to `predict` or `score`, e.g. `accuracy_score_X_test`. What connects a metric to a
-model is the object that `predict` returned: a copy or a part of it is not recognised, nor is a metric function that was
-imported before autologging was switched on.
+They are logged to the run that trained the model, and noted with the model if that was logged, under MLflow's names:
+`<metric>[-<call>]_<data set>`, where the data set is the variable that was given to `predict` or `score`, e.g.
+`accuracy_score_X_test`. What connects a metric to a model is the object that `predict` returned: a copy or a part of it
+is not recognised, nor is a metric function that was imported before autologging was switched on.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class _Trained:
     """
 
     run_id: str
+    model_id: str | None = None
     datasets: dict[str, tuple[dict[int, Any], list[int]]] = field(default_factory=dict)  # by variable: see `_dataset`
     calls: dict[str, int] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
@@ -85,6 +86,18 @@ def remember(estimator: Any, run_id: str, library: str = "sklearn") -> None:
         place, attribute = (own, "fn") if hasattr(own, "fn") else (owner, name)
         if callable(getattr(place, attribute, None)):
             patching.patch(library, place, attribute, _score if name == "score" else _predict)
+
+
+def made(estimator: Any, logged: Any) -> None:
+    """The fitted estimator was logged: its metrics from now on are the logged model's too.
+
+    Args:
+        estimator: Which.
+        logged: What `log_model` returned; None if nothing was logged.
+    """
+    known = _entry(_models, estimator)
+    if known is not None and logged is not None:
+        known[1].model_id = logged.model_id
 
 
 def _keep(table: dict[int, Any], key: Any, *values: Any) -> None:
@@ -142,7 +155,8 @@ def _log(trained: _Trained, metric: str, dataset: str, value: Any, call: Call) -
             key = f"{metric}-{count}_{dataset}"
         trained.commands[key] = _command(metric, call)
         commands = dict(trained.commands)
-    fluent.log_metrics({key: float(value)}, run_id=trained.run_id)  # type: ignore[arg-type]
+    number = float(value)  # type: ignore[arg-type]
+    fluent.log_metrics({key: number}, run_id=trained.run_id, model_id=trained.model_id)
     fluent.log_dict(commands, "metric_info.json", run_id=trained.run_id)
 
 

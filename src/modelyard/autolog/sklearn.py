@@ -165,7 +165,10 @@ def _log_models(options: Options, estimator: Any, example: Any) -> None:
     """Log the estimator, and the best one that a search found, as MLflow does."""
     more = {} if options["serialization_format"] is None else {"serialization_format": options["serialization_format"]}
     with attempt(LIBRARY, "model"):
-        recording.log_model(options, "sklearn", estimator, example=example, predict=_predict(estimator), **more)
+        logged = recording.log_model(
+            options, "sklearn", estimator, example=example, predict=_predict(estimator), **more
+        )
+        evaluations.made(estimator, logged)
     best = getattr(estimator, "best_estimator_", None) if searches.is_search(estimator) else None
     if best is not None:
         with attempt(LIBRARY, "best model"):

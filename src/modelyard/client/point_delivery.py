@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import ModelyardError, NotFound
+from modelyard.domain.validation import MOST_METRICS
 
 from .exchange import Line, Refused, ask, mlflow
 from .journal import points
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 MOST_PACKED: Final = 16_384
 """Points in one request to our server: half a MiB, which passes proxies as they are set up by default."""
-
-MOST_METRICS: Final = 1000
-"""Metrics in one log-batch (MLflow's limit)."""
 
 _THERE_ALREADY: Final = ("UNIQUE constraint failed: metrics.", "metric_pk", "Duplicate entry")
 """What SQLite, PostgreSQL and MySQL say under MLflow 2.x of a NaN that is sent twice; other points it knows again."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, InvalidState, ModelyardError, NotFound, NotSupported
+from modelyard.domain.validation import MOST_METRICS
 
 from .exchange import Line, Refused, Unreachable, ask, calling, mlflow
 from .journal.journal import about, found
@@ -172,7 +173,8 @@ class RunDelivery:
         """
         work = {
             "start": self._start, "resume": self._resume, "untag": self._untag, "inputs": self._inputs,
-            "outputs": self._outputs, "artifact": self._artifact, "update": self._update,
+            "outputs": self._outputs, "model_metrics": self._model_metrics, "artifact": self._artifact,
+            "update": self._update,
         }.get(kind)  # fmt: skip
         if work is None:
             raise Refused(InvalidArgument(f"A record of the unknown kind {kind!r}: it was written by a newer version."))
@@ -299,6 +301,29 @@ class RunDelivery:
             if not isinstance(refused.error, NotSupported):  # MLflow 2.x has no logged models to link to
                 raise
 
+    def _model_metrics(self, run: str, content: dict[str, Any]) -> None:
+        """Points of a logged model; the run gets them in any case."""
+        linked = content["metrics"]
+        alone = [{key: point[key] for key in ("key", "value", "timestamp", "step")} for point in linked]
+        why: Refused | None = None
+        if self.native or self._line.transport.server.version >= (3,):
+            try:
+                self._log_metrics(run, linked)
+            except Refused as refused:
+                if self.is_gone(refused) and not _about_model(refused, linked):
+                    raise
+                why = refused
+            else:
+                return
+        self._log_metrics(run, alone)
+        if why is not None:
+            raise why
+
+    def _log_metrics(self, run: str, metrics: list[dict[str, Any]]) -> None:
+        for at in range(0, len(metrics), MOST_METRICS):
+            message = {"run_id": self.server_id(run), "metrics": metrics[at : at + MOST_METRICS]}
+            mlflow(self._line, "POST", "runs/log-batch", message)
+
     def _update(self, run: str, content: dict[str, Any]) -> None:
         message = {"run_id": self.server_id(run)}
         for theirs, ours in (("status", "status"), ("end_time", "end_ms"), ("run_name", "name")):
@@ -356,3 +381,8 @@ def _number(experiment_id: str) -> int:
         raise Refused(
             InvalidArgument(f"Invalid experiment ID {experiment_id!r}. Experiment ID must be a valid integer.")
         ) from None
+
+
+def _about_model(refused: Refused, metrics: list[dict[str, Any]]) -> bool:
+    """Whether it is the logged model that the server does not know, and not the run."""
+    return isinstance(refused.error, NotFound) and any(point["model_id"] in str(refused) for point in metrics)

@@ -129,6 +129,13 @@ class RunRecorder:
         """Log models that the run made: `{"model_id": ..., "step": ...}` each."""
         return self._write("outputs", models=models)
 
+    def log_model_metrics(self, metrics: list[dict[str, Any]]) -> int:
+        """Log points that are a logged model's too: MLflow's Metric messages, each with its `model_id`.
+
+        A server without logged models, or without this one, gets them as the run's alone.
+        """
+        return self._write("model_metrics", metrics=metrics)
+
     def log_artifact(self, path: str, source: Path | bytes) -> int:
         """Log a file. A small one is copied to the journal; a large one is sent at once, by the calling thread.
 

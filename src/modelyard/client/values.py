@@ -122,12 +122,15 @@ def _log_metrics(
             points.append(_point(key, value, step, now))
         except InvalidArgument as error:
             _refuse("metric", key, recorder, error, synchronous)
-    if dataset is not None or model_id is not None:
-        _link(recorder, points, model_id, dataset, synchronous)
+    if dataset is not None:
+        from .datasets import input_of
+
+        recorder.log_inputs([input_of(dataset, None, None)])
     if model_id is None:
         for point in points:
             recorder.log_metric(*point)
-    return _outcome(recorder, None, synchronous)
+        return _outcome(recorder, None, synchronous)
+    return _outcome(recorder, recorder.log_model_metrics(_linked(points, model_id, dataset)), synchronous)
 
 
 def _point(key: Any, value: Any, step: Any, timestamp: Any) -> tuple[str, float, int, int]:
@@ -158,34 +161,13 @@ def _point(key: Any, value: Any, step: Any, timestamp: Any) -> tuple[str, float,
     return key, number, whole, timestamp
 
 
-def _link(
-    recorder: RunRecorder,
-    points: list[tuple[str, float, int, int]],
-    model_id: str | None,
-    dataset: Any,
-    synchronous: bool | None,
-) -> None:
-    """Log the dataset that a metric belongs to, and the points of a logged model, which only the server can link."""
-    if dataset is not None:
-        from .datasets import input_of
+def _linked(points: list[tuple[str, float, int, int]], model_id: str, dataset: Any) -> list[dict[str, Any]]:
+    """Points of a logged model as MLflow's JSON has them."""
+    from .entities import Metric
+    from .runs import spelled
 
-        recorder.log_inputs([input_of(dataset, None, None)])
-    if model_id is None:
-        return
-    from .client import Client
-
-    try:
-        recorder.wait(None, 5.0)
-        client = Client(recorder_uri(recorder))
-        for key, value, step, timestamp in points:
-            client.log_metric(
-                recorder.run_id, key, value, timestamp, step, model_id=model_id,
-                dataset_name=getattr(dataset, "name", None), dataset_digest=getattr(dataset, "digest", None),
-            )  # fmt: skip
-    except ModelyardError as error:
-        _refuse("metric of model", model_id, recorder, error, synchronous)
-        for point in points:
-            recorder.log_metric(*point)
+    on = getattr(dataset, "name", None), getattr(dataset, "digest", None)
+    return [spelled(Metric(key, value, stamp, step, model_id, *on)) for key, value, step, stamp in points]
 
 
 # ------------------------------------------------------------------------------------ params and tags

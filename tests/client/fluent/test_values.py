@@ -133,6 +133,27 @@ def test_a_metric_of_a_model_on_a_dataset(mlflow) -> None:
     assert (metric.key, metric.value, metric.dataset_digest) == ("accuracy", 0.9, dataset.digest)
 
 
+def test_a_metric_of_a_model_that_there_is_not_is_still_the_runs(mlflow, said) -> None:
+    with mlflow.start_run() as run:
+        mlflow.log_metric("accuracy", 0.9, model_id="m-" + "0" * 32)
+        mlflow.log_metric("bad", float("nan"), model_id="m-" + "0" * 32)
+    assert set(mlflow.get_run(run.info.run_id).data.metrics) == {"accuracy", "bad"}
+    with mlflow.start_run():
+        mlflow.log_params({"depth": 1})
+    assert len(said) <= 1
+
+
+def test_metrics_of_a_model_wait_for_nothing_and_keep_their_order(ours) -> None:
+    model = ours.initialize_logged_model(name="forest")
+    with ours.start_run() as run:
+        for step in range(50):
+            ours.log_metrics({"loss": step}, step=step, model_id=model.model_id)
+    history = ours.MlflowClient().get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [(step, float(step)) for step in range(50)]
+    noted = ours.get_logged_model(model.model_id).metrics
+    assert (49, 49.0) in [(point.step, point.value) for point in noted if point.key == "loss"]
+
+
 ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=300), st.binary(max_size=5),
     st.lists(st.integers(), max_size=2), st.builds(Broken), st.builds(np.zeros, st.integers(0, 3)),
