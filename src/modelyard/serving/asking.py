@@ -89,7 +89,7 @@ class Asking:
                 key = (protocol, status)
                 counts.answered[key] = counts.answered.get(key, 0) + 1
                 counts.latency.add(perf_counter() - began)
-            if self._log_requests or status >= 500:
+            if self._log_requests or status in (500, 504):
                 self._tell(model, target, request_id, status, perf_counter() - began, error)
             reply(status, head, answered.body)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from modelyard.domain.errors import InvalidArgument
@@ -10,32 +11,29 @@ from modelyard.http import logs
 from modelyard.http.listener import is_loopback, listen, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from modelyard.settings import ServeSettings
 
-    from .catalog import Catalog
 
-
-def serve(
-    settings: ServeSettings, models: Sequence[str], greet: Callable[[str, Catalog], None] = lambda *_: None
-) -> int:
+def serve(settings: ServeSettings, models: Sequence[str]) -> int:
     """Serve models until a signal; the exit code.
 
     Args:
         settings: of the server.
         models: what to serve, see `wanted.parse`.
-        greet: called once with the address and the catalog, when everything is ready.
 
     Raises:
         InvalidArgument: a setting or a model is not understood, or the address is not allowed.
         NotFound: there is no such model.
         Unavailable: the port is taken, or the registry cannot be reached.
     """
+    began = perf_counter()
     _check_address(settings)
     logs.configure(settings.log_format, settings.log_level)
     from modelyard.http import loop
 
+    from . import greeting
     from .catalog import Catalog
     from .front import Front
     from .sources import Sources
@@ -46,10 +44,28 @@ def serve(
     with ExitStack() as held:
         listener = held.enter_context(listen(settings.host, settings.port))
         url = url_of(settings.host, listener)
+        _say(f"{greeting.starting(first)}\nListening at {url}")
         catalog = Catalog(settings, sources, first)
-        front = Front(settings, catalog, lambda: greet(url, catalog))
-        loop.run(front, settings, listener, lambda *, ready: None)  # noqa: ARG005
+
+        def ready() -> None:
+            model = catalog.find("") or next(iter(catalog.models.values()))
+            _say(
+                greeting.ready(
+                    url,
+                    list(catalog.models),
+                    default=settings.default_model,
+                    example=None,
+                    seconds=perf_counter() - began,
+                )
+            )
+
+        loop.run(Front(settings, catalog, ready), settings, listener, lambda *, ready: None)  # noqa: ARG005
     return 0
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # nobody reads it
+        print(text, flush=True)  # noqa: T201
 
 
 def _check_address(settings: ServeSettings) -> None:
