@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from modelyard.domain.errors import InvalidArgument, NotSupported, PermissionDenied
+from modelyard.domain.errors import DataCorrupted, InvalidArgument, NotSupported, PermissionDenied
 from modelyard.packaging import code, loader, loader_file
 from modelyard.packaging.flavors import pickled
 from modelyard.packaging.flavors.base import PYTHON_FUNCTION, Predict, Saved
@@ -93,10 +93,12 @@ class PythonFunction:
         settings = config.get("config") or None
         inside = code.contained(folder, str(config.get("code") or code.FOLDER))
         if module == loader_file.MODULE:
-            description = loader.describe(str(folder))
-            if description.get("kind") == "cloudpickle":
-                trust.require_pickle(f"'{description.get('file')}'")
+            description = _description(folder)
+            if description["kind"] == "cloudpickle":
+                trust.require_pickle(f"'{description['file']}'")
             code.add(inside)
+            if description["kind"] == "class":
+                _importable(description)
             return loader.python_model(str(folder), description, settings)
         if module == "mlflow.pyfunc.model" and config.get("python_model"):
             return _mlflow_pickle(folder, config, inside, trust)
@@ -163,6 +165,36 @@ def _written(model: Any, cls: type, folder: Path) -> dict[str, Any]:
                     f"{remedy}."
                 ) from None
     return {"module": module, "class": cls.__qualname__, "state": state}
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """What our loader's file says of the class, its files within the model."""
+    try:
+        found: Any = loader.describe(str(folder))
+        texts = {"class": ("module", "class"), "cloudpickle": ("file",)}[found["kind"]]
+        kept = found.get("artifacts", {})
+        if all(isinstance(each, str) for each in (*(found[name] for name in texts), *kept.values())):
+            for each in (*kept.values(), *([found["file"]] if "file" in texts else [])):
+                code.contained(folder, each)
+            return dict(found)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise DataCorrupted(f"'{loader.DESCRIPTION}' does not decode: {type(fault).__name__}: {fault}") from None
+    raise DataCorrupted(f"'{loader.DESCRIPTION}' does not say how the model is loaded.")
+
+
+def _importable(description: Mapping[str, Any]) -> None:
+    try:
+        found: Any = importlib.import_module(description["module"])
+        for name in description["class"].split("."):
+            found = getattr(found, name)
+    except ModuleNotFoundError as missing:
+        if f"{description['module']}.".startswith(f"{missing.name}."):
+            raise DataCorrupted(f"The model's code lacks the module {description['module']!r}.") from None
+        raise InvalidArgument(
+            f"The model needs the module {missing.name!r}, which is not installed here and not in the model's code."
+        ) from None
+    except AttributeError as fault:
+        raise DataCorrupted(f"The model's code lacks the class {description['class']!r}: {fault}") from None
 
 
 def _mlflow_pickle(folder: Path, config: Mapping[str, Any], inside: Path, trust: Trust) -> loader.Function:
