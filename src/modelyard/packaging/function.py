@@ -39,6 +39,10 @@ class LoadedFunction:
             data = enforce(data, signature.inputs)
         return self._predict(data, enforce_params(params, signature.params if signature else None))
 
+    def predict_checked(self, data: Any, params: dict[str, Any] | None = None) -> Any:
+        """The model's answer to data and params as `enforce` and `enforce_params` give them; nothing is checked."""
+        return self._predict(data, params)
+
     def unwrap_python_model(self) -> Any:
         """The object itself: an instance of the user's class, or the library's own model."""
         return getattr(self._raw, "python_model", self._raw)

@@ -1,0 +1,298 @@
+"""What the model takes, made from calls; and its output, cut into answers.
+
+The input is in the form that `packaging.enforcement.enforce` gives, to the type and the order in memory of each array:
+otherwise sums could be rounded otherwise than in process.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import warnings
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from msgspec import UNSET
+
+from modelyard.domain.errors import ModelyardError
+from modelyard.packaging.enforcement import enforce
+from modelyard.packaging.function import LoadedFunction
+from modelyard.packaging.schema import ColSpec, DataType, Schema
+
+from .calls import Call
+
+_DTYPES: Final[dict[DataType, Any]] = {
+    DataType.boolean: np.dtype("bool"),
+    DataType.integer: np.dtype("int32"),
+    DataType.long: np.dtype("int64"),
+    DataType.float: np.dtype("float32"),
+    DataType.double: np.dtype("float64"),
+    DataType.datetime: np.dtype("datetime64[ns]"),
+}
+_TRIED: Final = ("sklearn", "xgboost", "lightgbm")
+"""Libraries for which an array may stand for a frame, if a trial shows that the answers are the same."""
+
+
+class Frames:
+    """Makes DataFrames from rows and columns.
+
+    Args:
+        schema: of columns.
+        arrays: make a plain array instead, where all columns have one type of numbers.
+    """
+
+    def __init__(self, schema: Schema, *, arrays: bool = False) -> None:
+        import pandas as pd
+
+        self._pd = pd
+        self._columns = [each for each in schema if isinstance(each, ColSpec)]
+        self._names: list[Any] = [each.name if each.name is not None else at for at, each in enumerate(self._columns)]
+        self._texts = [str(each) for each in schema.input_names()]
+        self._index = pd.Index(self._names)
+        self._gaps = any(not each.required for each in self._columns)
+        kinds = {_DTYPES.get(each.type) if isinstance(each.type, DataType) else None for each in self._columns}
+        only = kinds.pop() if len(kinds) == 1 else None
+        self.dtype = only if only is not None and only.kind in "bif" else None
+        """The one type of all columns, if it is one of numbers."""
+        self.arrays = arrays and self.dtype is not None
+        text = pd.Series(["text"])
+        self._text_dtype = text.dtype
+        self._text_array = type(text.array) if text.dtype != object else None
+        self._only_text = len(self._columns) == 1 and self._columns[0].type is DataType.string
+
+    def make(self, calls: Sequence[Call], fill: int = 0) -> Any:
+        """The model's input: the calls' rows one after the other, the last one repeated `fill` times."""
+        first = calls[0].data
+        if type(first) is list:
+            rows = first if len(calls) == 1 else list(itertools.chain.from_iterable([call.data for call in calls]))
+            return self._of_rows(rows + [rows[-1]] * fill if fill else rows)
+        present = [at for at, name in enumerate(self._texts) if name in first]
+        count = sum(call.rows for call in calls) + fill
+        return self._of_columns(present, [_gathered(calls, self._texts[at], fill) for at in present], count)
+
+    def _of_rows(self, rows: list[tuple[Any, ...]]) -> Any:
+        first = rows[0]
+        if self._gaps and UNSET in first:
+            present = [at for at, each in enumerate(first) if each is not UNSET]
+            return self._of_columns(present, [[[row[at] for row in rows]] for at in present], len(rows))
+        if self.dtype is not None:
+            return self._of_block(np.array(rows, dtype=self.dtype, order="F"))
+        if self._only_text:
+            texts = self._text([row[0] for row in rows])
+            if self._text_array is not None:
+                return self._pd.DataFrame(texts, columns=self._index, copy=False)
+        columns = zip(*rows, strict=True)
+        return self._of_columns(range(len(first)), [[list(each)] for each in columns], len(rows))
+
+    def _of_block(self, block: Any) -> Any:
+        return block if self.arrays else self._pd.DataFrame(block, columns=self._index, copy=False)
+
+    def _of_columns(self, present: Sequence[int], parts: Sequence[Sequence[Any]], count: int) -> Any:
+        columns = [self._column(at, each) for at, each in zip(present, parts, strict=True)]
+        if self.dtype is not None and len(present) == len(self._columns):
+            return self._of_block(np.array(columns).T)
+        if not columns:
+            return self._pd.DataFrame(index=range(count))
+        return self._pd.DataFrame(dict(zip((self._names[at] for at in present), columns, strict=True)))
+
+    def _column(self, at: int, parts: Sequence[Any]) -> Any:
+        """One column from lists or arrays."""
+        kind = self._columns[at].type
+        dtype = _DTYPES.get(kind) if isinstance(kind, DataType) else None
+        if dtype is not None:
+            made = [np.asarray(each, dtype=dtype) for each in parts]
+            return made[0] if len(made) == 1 else np.concatenate(made)
+        lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in parts]
+        cells = list(itertools.chain.from_iterable(lists))
+        if kind is DataType.string:
+            return self._text(cells)
+        return np.fromiter(cells, dtype=object, count=len(cells))
+
+    def _text(self, cells: list[Any]) -> Any:
+        if self._text_array is None:
+            return np.fromiter(cells, dtype=object, count=len(cells))
+        return self._text_array._from_sequence(cells, dtype=self._text_dtype)  # noqa: SLF001 - pandas's interface for arrays
+
+
+def _gathered(calls: Sequence[Call], name: str, fill: int) -> list[Any]:
+    parts = [call.data[name] for call in calls]
+    if fill:
+        last = parts[-1]
+        parts.append([last[-1]] * fill if isinstance(last, list) else np.repeat(last[-1:], fill, axis=0))
+    return parts
+
+
+def _arrays(calls: Sequence[Call], fill: int) -> Any:
+    first = calls[0].data
+    if type(first) is dict:
+        return {name: _joined([call.data[name] for call in calls], fill) for name in first}
+    return _joined([call.data for call in calls], fill)
+
+
+def _joined(arrays: list[Any], fill: int) -> Any:
+    arrays = [np.asarray(each) for each in arrays]
+    if fill:
+        arrays.append(np.repeat(arrays[-1][-1:], fill, axis=0))
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def assemble(schema: Schema | None, calls: Sequence[Call], fill: int = 0) -> Any:
+    """What a model of this signature takes, for calls of one `key`. See `Assembly`, which keeps what this makes anew.
+
+    Args:
+        schema: of the inputs.
+        calls: at least one, none of them without rows.
+        fill: how often the last row is repeated.
+    """
+    if calls[0].rows < 0:
+        return calls[0].data
+    if schema is None or schema.is_tensor_spec():
+        return _arrays(calls, fill)
+    return Frames(schema).make(calls, fill)
+
+
+class Assembly:
+    """How one model is asked.
+
+    Where scikit-learn, XGBoost or LightGBM would take the array out of a frame, and the answers to the array are the
+    same to the last bit, no frame is made: that and their checks of it cost more than a small model's prediction.
+
+    Args:
+        function: the model, tuned already.
+    """
+
+    def __init__(self, function: LoadedFunction) -> None:
+        self.function = function
+        signature = function.metadata.signature
+        self.schema = signature.inputs if signature else None
+        self._predict: Callable[[Any, dict[str, Any] | None], Any] = function.predict_checked
+        self._frames: Frames | None = None
+        self._gaps = any(not each.required for each in self.schema or ())
+        if self.schema is not None and not self.schema.is_tensor_spec():
+            self._frames = Frames(self.schema)
+            if self._frames.dtype is not None and any(name in function.metadata.flavors for name in _TRIED):
+                self._try_arrays(self._frames)
+
+    @property
+    def arrays(self) -> bool:
+        """Whether the model gets an array where the signature has columns."""
+        return self._frames is not None and self._frames.arrays
+
+    def key(self, call: Call) -> Hashable:
+        """What calls have to have in common to be put together; None: this one is always alone."""
+        data = call.data
+        if call.rows < 0:
+            return None
+        kind = type(data)
+        if kind is list:
+            return tuple(each is UNSET for each in data[0]) if self._gaps and data else ()
+        if kind is np.ndarray:
+            return (data.dtype.kind if data.dtype.kind in "SU" else data.dtype, data.shape[1:])
+        if kind is dict:
+            return tuple((name, each.shape[1:] if type(each) is np.ndarray else None) for name, each in data.items())
+        return None
+
+    def make(self, calls: Sequence[Call], fill: int = 0) -> Any:
+        """The model's input, see `assemble`."""
+        if calls[0].rows < 0:
+            return calls[0].data
+        return self._frames.make(calls, fill) if self._frames is not None else _arrays(calls, fill)
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """Ask the model."""
+        return self._predict(data, params)  # type: ignore[arg-type]
+
+    def rows(self, count: int) -> Any:
+        """So many rows of input, from the model's example; None if there is none to make them from."""
+        example = _example(self.function)
+        if example is None:
+            return None
+        found = _repeated(example, count)
+        if self.arrays and hasattr(found, "columns"):
+            return np.asfortranarray(found.to_numpy())
+        return found
+
+    def _try_arrays(self, frames: Frames) -> None:
+        random = np.random.default_rng(0)
+        width = len(self.schema or ())
+        values = (random.random((7, width)) * 10).astype(frames.dtype)
+        samples = [frames._of_block(np.asfortranarray(values[:count])) for count in (1, 2, 7)]  # noqa: SLF001
+        example = _example(self.function)
+        if example is not None and list(getattr(example, "columns", ())) == frames._names:  # noqa: SLF001
+            samples.append(example)
+        for predict in (self.function.predict_checked, _bare(self.function)):
+            if predict is not None and _same(self.function.predict_checked, predict, samples):
+                self._predict = predict
+                frames.arrays = True
+                return
+
+
+def _same(asked: Any, other: Any, samples: Sequence[Any]) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = [asked(each, None) for each in samples]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = [other(np.asfortranarray(each.to_numpy()), None) for each in samples]
+    except Exception:  # noqa: BLE001 - whatever a library raises, it wants a frame
+        return False
+    return all(
+        type(one) is np.ndarray and type(two) is np.ndarray and one.dtype == two.dtype and one.shape == two.shape
+        and (one.tolist() == two.tolist() if one.dtype == object else one.tobytes() == two.tobytes())
+        for one, two in zip(expected, found, strict=True)
+    )  # fmt: skip
+
+
+def _bare(function: LoadedFunction) -> Any:
+    """An estimator of scikit-learn that does not remember its columns' names; it shares all else with the model."""
+    model = function.unwrap_python_model()
+    if "sklearn" not in function.metadata.flavors:
+        return None
+    name = str(function.metadata.flavors.get("python_function", {}).get("predict_fn", "predict"))
+    method = getattr(_nameless(model), name, None)
+    return None if method is None else lambda data, params: method(data)  # noqa: ARG005
+
+
+def _nameless(model: Any) -> Any:
+    if not hasattr(model, "__dict__"):
+        return model
+    found = copy.copy(model)
+    found.__dict__.pop("feature_names_in_", None)
+    if type(model).__name__ == "Pipeline" and isinstance(getattr(model, "steps", None), list):
+        found.steps = [(name, _nameless(step)) for name, step in model.steps]
+    return found
+
+
+# ---------------------------------------------------------------- examples
+
+
+def _example(function: LoadedFunction) -> Any:
+    try:
+        example = function.input_example
+        if example is None:
+            return None
+        signature = function.metadata.signature
+        return example if signature is None or signature.inputs is None else enforce(example, signature.inputs)
+    except ModelyardError:
+        return None
+
+
+def _repeated(data: Any, count: int) -> Any:
+    """The first rows of a frame or of arrays, as many times as are needed."""
+    if isinstance(data, dict):
+        return {name: _repeated(each, count) for name, each in data.items()}
+    at = np.arange(count) % len(data)
+    return data.take(at).reset_index(drop=True) if hasattr(data, "columns") else np.asarray(data)[at]
+
+
+def rows(function: LoadedFunction, count: int) -> Any:
+    """So many rows of what a model takes, made from its example; None if it has none that holds rows.
+
+    Whoever asks more than once keeps an `Assembly`.
+    """
+    try:
+        return Assembly(function).rows(count)
+    except (TypeError, IndexError, ValueError, ZeroDivisionError):
+        return None
