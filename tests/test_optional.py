@@ -24,6 +24,15 @@ def test_a_missing_package_says_what_to_install_and_what_for(monkeypatch: pytest
         "'psycopg' is not installed. Run: pip install 'modelyard[postgres]' to keep runs in PostgreSQL."
     )
     assert caught.value.extra == "postgres"
+    with pytest.raises(optional.MissingExtraError, match=r"modelyard\[all\]' to see"):
+        optional.load("psycopg.rows", to="see", extra="all")
+
+
+def test_what_another_process_will_need_is_missed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    optional.require("msgspec", "click", to="run", extra="all")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(optional.MissingExtraError, match=r"'uvicorn' is not installed.*modelyard\[serving\]"):
+        optional.require("msgspec", "uvicorn", to="serve models", extra="serving")
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault() -> None:
@@ -34,5 +43,5 @@ def test_a_module_of_ours_that_is_missing_is_a_fault() -> None:
 
 @pytest.mark.parametrize(("package", "extra"), optional.EXTRAS.items())
 def test_the_extra_named_brings_the_package(package: str, extra: str) -> None:
-    distribution = {"sklearn": "scikit-learn"}.get(package, package)
+    distribution = {"sklearn": "scikit-learn", "prometheus_client": "prometheus-client"}.get(package, package)
     assert any(line.startswith(distribution) for line in PROJECT["optional-dependencies"][extra])

@@ -5,6 +5,7 @@ A leaf module imports its heavy library at the top, like any honest module, and 
 """
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +23,12 @@ EXTRAS: Final = {
     "obstore": "server",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "opentelemetry": "otel",
     "optuna": "optuna",
+    "prometheus_client": "serving",
     "psutil": "system",
     "psycopg": "postgres",
+    "ray": "ray",
     "safetensors": "torch",
     "sklearn": "sklearn",
     "skops": "sklearn",
@@ -52,12 +56,13 @@ class MissingExtraError(ImportError):
         self.purpose = purpose
 
 
-def load(name: str, *, to: str) -> ModuleType:
+def load(name: str, *, to: str, extra: str = "") -> ModuleType:
     """Import the module `name`, which is an optional package, a part of one, or a leaf of ours that needs one.
 
     Args:
         name: the dotted name, e.g. `psycopg` or `modelyard.artifacts.objects`.
         to: what it is needed for, completing "install it to ...", e.g. "keep runs in PostgreSQL".
+        extra: the extra that brings all that this needs, where several bring the package.
 
     Raises:
         MissingExtraError: if a package of `EXTRAS` is missing.
@@ -67,10 +72,26 @@ def load(name: str, *, to: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
-        extra = EXTRAS.get(package)
-        if extra is None:
+        known = EXTRAS.get(package)
+        if known is None:
             raise
-        raise MissingExtraError(package, extra, to) from missing
+        raise MissingExtraError(package, extra or known, to) from missing
+
+
+def require(*names: str, to: str, extra: str) -> None:
+    """See that packages are there, without importing them.
+
+    Args:
+        names: what is imported later, perhaps in another process.
+        to: as for `load`.
+        extra: that brings all of them.
+
+    Raises:
+        MissingExtraError: one is not installed.
+    """
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError(name, extra, to)
 
 
 @contextmanager

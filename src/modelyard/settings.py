@@ -113,9 +113,9 @@ class ServeSettings:
     filter: str = _setting(
         "", "Serve one version of every registered model that matches, such as `tags.team = 'red'`; empty: none."
     )
-    stage: str = _setting("", "With `filter`: of each model the version in this stage; empty: the newest.")
-    alias: str = _setting("", "With `filter`: of each model the version that this alias points to.")
-    environment: str = _setting("", "With `filter`: of each model the version in this environment.")
+    stage: str = _setting("", "With --filter, of each model the version in this stage; empty: the newest.")
+    alias: str = _setting("", "With --filter, of each model the version that this alias points to.")
+    environment: str = _setting("", "With --filter, of each model the version in this environment.")
     poll_s: float = _setting(5.0, "Seconds between two looks for new versions; 0: never look again.", least=0)
     allow_pickle: bool = _setting(
         False, "Load models that are pickles: loading one runs whatever code is inside.",
@@ -219,7 +219,28 @@ def _check(variable: str, value: Any, told: Mapping[str, Any]) -> None:
         raise InvalidSetting(f"{variable}={value!r} is out of range; expected {limit}.")
 
 
+def size(text: str) -> int:
+    """A number of bytes from its spelling: `4096`, `64MiB`, `2 GB`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(text)
+    factor = 1 if not found[2] else (1024 if found[3] else 1000) ** ("kmgt".index(found[2].lower()) + 1)
+    return round(float(found[1]) * factor) if "." in found[1] else int(found[1]) * factor
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kKMGT])(i)?B|B)?")
+
+
 def _parse(variable: str, kind: str, text: str) -> Any:
+    if kind == "int" and variable.endswith("_BYTES"):
+        try:
+            return size(text)
+        except ValueError:
+            raise InvalidSetting(f"{variable}={text!r} is not a number of bytes, such as 4096 or 64MiB.") from None
     try:
         if kind == "bool":
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]

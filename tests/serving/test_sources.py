@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.client.client import Client
-from modelyard.domain.errors import DataCorrupted, InvalidArgument, ModelyardError, NotFound, Unavailable
+from modelyard.domain.errors import (
+    DataCorrupted,
+    InvalidArgument,
+    ModelyardError,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from modelyard.packaging import digest as digests
 from modelyard.serving import wanted
 from modelyard.serving.rounds import Found, Missing, Round, difference
@@ -23,7 +31,9 @@ from tests.conftest import serve
 def save(folder, name="m"):
     """A model's directory, of a few small files."""
     (folder / "data").mkdir(parents=True)
-    (folder / "MLmodel").write_text(f"flavors: {{}}\nmodel_uuid: {name}-{os.urandom(4).hex()}\nrun_id: {'a' * 32}\n")
+    flavors = {"python_function": {"loader_module": "mlflow.xgboost"}, "xgboost": {}}
+    manifest = {"flavors": flavors, "model_uuid": f"{name}-{os.urandom(4).hex()}", "run_id": "a" * 32}
+    (folder / "MLmodel").write_text(json.dumps(manifest))  # which YAML is, too
     (folder / "data/weights.bin").write_bytes(os.urandom(5000))
     (folder / "data/embedding.bin").write_bytes(os.urandom(5000))
     digests.write(folder)
@@ -122,6 +132,18 @@ def test_what_cannot_be_meant_is_refused(tmp_path, monkeypatch, models, settings
     (tmp_path / "file").touch()
     with pytest.raises(error, match=message):
         sources(*models, **settings)
+
+
+def test_a_pickle_needs_leave_before_anything_starts(tmp_path):
+    folder = save(tmp_path / "wine")
+    flavors = {"python_function": {"loader_module": "mlflow.sklearn"}, "sklearn": {"serialization_format": "pickle"}}
+    (folder / "MLmodel").write_text(json.dumps({"flavors": flavors}))
+    with pytest.raises(PermissionDenied, match=r"wine holds model\.pkl, a pickle.*--allow-pickle"):
+        sources(folder)
+    assert list(sources(folder, allow_pickle=True).look().found) == ["wine"]
+    (folder / "MLmodel").write_text('{"flavors": {"mystery": {}}}')
+    with pytest.raises(NotFound, match="no python_function flavor, so it cannot predict; it has mystery"):
+        sources(folder)
 
 
 @given(st.text(max_size=30))

@@ -24,7 +24,9 @@ COMMANDS: Final[dict[str, Entry]] = {
     "artifacts": Entry("modelyard.cli.artifacts", "List, download and upload the files of runs and models."),
     "sync": Entry("modelyard.cli.sync", "Deliver what was logged while the server was away."),
     "reproduce": Entry("modelyard.cli.reproduce", "Run a run again, from its code and environment, and compare."),
+    "serve": Entry("modelyard.cli.serve", "Serve models as a REST endpoint."),
     "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),
+    "build-image": Entry("modelyard.cli.build_image", "Write the context of a container image that serves a model."),
     "db": Entry("modelyard.cli.db", "Look after the database: upgrade, check, backup."),
     "gc": Entry("modelyard.cli.gc", "Empty the trash: delete for good what was deleted long ago."),
     "doctor": Entry("modelyard.cli.doctor", "Try out everything that a server needs."),
@@ -70,7 +72,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="modelyard %(version)s")
 def main() -> None:
-    """Modelyard: a tracking server and model registry that speaks MLflow's protocol."""
+    """Modelyard: a tracking server, model registry and model server that speak MLflow's protocol."""
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from modelyard.client import uris
-from modelyard.domain.errors import InvalidArgument, NotFound
+from modelyard.domain.errors import InvalidArgument, NotFound, PermissionDenied
 from modelyard.domain.versions import find_stage
-from modelyard.packaging import manifest
+from modelyard.packaging import manifest, pickles
 from modelyard.settings import ServeSettings
 
 _NAMED: Final = re.compile(r"([^/:=]+)=(.+)", re.DOTALL)
@@ -72,9 +72,16 @@ def parse(models: Sequence[str], settings: ServeSettings) -> list[Source]:
 
     Raises:
         InvalidArgument: nothing is given, or something that is not understood.
-        NotFound: there is no such directory, or no model in it.
+        NotFound: there is no such directory, or no model in it that predicts.
+        PermissionDenied: a directory holds a pickle, and those are not allowed.
     """
     sources = [_source(model) for model in models]
+    for source in sources:
+        if source.directory and (pickled := pickles.needs_leave(source.directory)) and not settings.allow_pickle:
+            raise PermissionDenied(
+                f"{source.directory} holds {pickled}, a pickle or the like: loading it runs whatever code is inside. "
+                "If you trust where this model comes from, say --allow-pickle."
+            )
     chosen = [name for name in ("stage", "alias", "environment") if getattr(settings, name)]
     if settings.filter:
         if len(chosen) > 1:
