@@ -16,19 +16,19 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from modelyard.client import cache, model_files, references, transfers
-from modelyard.client.client import Client
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, Unavailable
 from modelyard.packaging import digest as digests
 from modelyard.packaging import manifest
 
-from . import last_good
-from .registry import Registry
 from .rounds import Found, Missing, Round, kept
 from .wanted import Source, servable
+
+if TYPE_CHECKING:
+    from .registry import Registry
 
 _log: Final = logging.getLogger("modelyard.serving")
 
@@ -38,13 +38,18 @@ class Sources:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = tuple(sources)
-        self._registry = Registry()
         self._last: Round | None = None
         self._of: dict[Source, list[Found]] = {}
         self._by_text = {source.text: source for source in sources}
         self._paths: dict[str, Path] = {}
         self._told: set[str] = set()
         self._guard = threading.Lock()
+
+    @cached_property
+    def _registry(self) -> Registry:
+        from .registry import Registry  # the client is not loaded for directories
+
+        return Registry()
 
     @property
     def asks(self) -> bool:
@@ -123,12 +128,16 @@ class Sources:
         if not seen and before:
             # more likely a registry that was emptied or exchanged than a wish to serve nothing
             return list(before), f"The {source.text} matches nothing any more; what was served stays."
+        from . import last_good
+
         entries = kept(before, seen)
         names = {each.name for each in entries}
         last_good.forget(self._registry.uri, source.text, [each.name for each in before if each.name not in names])
         return entries, ""
 
     def _remembered(self, source: Source, trouble: str) -> list[Found]:
+        from . import last_good
+
         models = last_good.read(self._registry.uri, source.text)
         if not models:
             raise Unavailable(f"{trouble} Nothing is remembered of {source.text} either.")
@@ -159,6 +168,8 @@ class Sources:
         if source.directory:
             digests.verify(source.directory)
             return Path(source.directory)
+        from modelyard.client import cache, model_files, references, transfers
+        from modelyard.client.client import Client
 
         # of one model several files at once, of many models one each
         threads = max(1, transfers.THREADS // max(1, len(self._last.found) if self._last else 1))
@@ -183,6 +194,8 @@ class Sources:
 
     def served(self, model: Found) -> None:
         """Remember that a model is served: a start while the registry is away falls back to it."""
+        from . import last_good
+
         source = self._by_text[model.source]
         if not source.directory:
             last_good.keep(self._registry.uri, source.text, model)
