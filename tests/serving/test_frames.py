@@ -6,11 +6,18 @@ from hypothesis import strategies as st
 from modelyard.serving import frames
 from modelyard.serving.calls import Answered, Asked
 
-kinds = st.sampled_from([b"application/json", b"text/csv", b"application/json; charset=utf-8", b"application/octet-stream"])
+kinds = st.sampled_from(
+    [b"application/json", b"text/csv", b"application/json; charset=utf-8", b"application/octet-stream"]
+)
 tickets = st.integers(0, 2**32 - 1)
 asked = st.builds(Asked, st.integers(0, 2), st.binary(max_size=300), kinds, st.integers(-1, 2**31 - 1))
 answered = st.builds(
-    Answered, st.integers(100, 599), st.binary(max_size=300), kinds, st.integers(-1, 2**31 - 1), st.integers(0, 2**32 - 1)
+    Answered,
+    st.integers(100, 599),
+    st.binary(max_size=300),
+    kinds,
+    st.integers(-1, 2**31 - 1),
+    st.integers(0, 2**32 - 1),
 )
 
 

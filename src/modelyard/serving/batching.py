@@ -235,12 +235,13 @@ class Queue:
         for link in self._links:
             if link.calls == 0:
                 return link
-            # A second frame beside the first only where that one is short, and only if it is no smaller.
+            # A second frame beside the first only where that one is short, and not if it takes unusually long.
             if (
                 link.frames == 1
                 and self._frame_s < _SHORT_S
                 and 2 * len(self.waiting) >= min(self._concurrent, self.most)
                 and (best is None or link.calls < best.calls)
+                and link.stuck_s(perf_counter()) < 4 * _SHORT_S
             ):
                 best = link
         return best
@@ -327,21 +328,26 @@ class Queue:
         counts.rows += rows
         counts.work_s += seconds
 
-    def lost(self, calls: list[Pending]) -> None:
-        """A worker died on these: each is asked once more, by itself, so that only the guilty one fails."""
+    def lost(self, calls: list[Pending], *, begun: bool) -> None:
+        """A worker died on these: each is asked once more, by itself, so that only the guilty one fails.
+
+        Args:
+            calls: of one frame.
+            begun: whether the worker was at them; those that lay in the pipe are innocent.
+        """
         self._in_flight -= len(calls)
         again = []
         for pending in calls:
             if pending.gone:
                 continue
-            if pending.alone:
+            if pending.alone and begun:
                 pending.settle(
                     self,
                     None,
                     ModelyardError("The model's process died while it answered this request, twice. It was restarted."),
                 )
             else:
-                pending.alone = True
+                pending.alone = pending.alone or begun
                 self.counts.retried += 1
                 again.append(pending)
         for pending in reversed(again):
@@ -464,7 +470,7 @@ class Link(asyncio.Protocol):
         at = 0
         for queue, calls, _ in self._sent:
             queue.detach(self)
-            queue.lost(tickets[at : at + calls])
+            queue.lost(tickets[at : at + calls], begun=at == 0)
             at += calls
         self._sent.clear()
         self.frames = self.calls = 0

@@ -344,6 +344,7 @@ class Catalog:
             onnx=settings.onnx == "auto",
             threads=self._threads,
             quick=self.shared,
+            known=version.told,
         )
 
     @property

@@ -7,48 +7,6 @@ from typing import Any
 import msgspec
 
 
-class Load(msgspec.Struct, tag="load", tag_field="note", kw_only=True):
-    """Load a model into a slot, test it, and say what came of it.
-
-    Attributes:
-        slot: its number, of the front's choosing.
-        path: the model's directory.
-        name: under which it is served.
-        version: of the registered model; empty for a directory.
-        batching: `auto`, `on` or `off`.
-        max_rows: at most so many rows in one prediction; None as it pays.
-        unknown_columns: `refuse` or `ignore`.
-        allow_pickle: whether pickles may be loaded.
-        trusted: further types that a skops file may hold.
-        golden: whether to run the golden tests.
-        onnx: whether an accepted conversion to ONNX answers instead of the model.
-        threads: for the libraries' pools.
-        quick: whether to measure in a hurry, being one of many.
-        copies: file descriptors; for each, a copy of this process by fork, once the model is loaded.
-    """
-
-    slot: int
-    path: str
-    name: str
-    version: str = ""
-    batching: str = "auto"
-    max_rows: int | None = None
-    unknown_columns: str = "refuse"
-    allow_pickle: bool = False
-    trusted: list[str] = []
-    golden: bool = True
-    onnx: bool = True
-    threads: int = 1
-    quick: bool = False
-    copies: list[int] = []
-
-
-class Drop(msgspec.Struct, tag="drop", tag_field="note"):
-    """Forget the model in a slot."""
-
-    slot: int
-
-
 class GoldenResult(msgspec.Struct):
     """What one golden test came to; without differences and error it passed."""
 
@@ -85,6 +43,50 @@ class Loaded(msgspec.Struct, tag="loaded", tag_field="note", kw_only=True):
     size: int = 0
     seconds: float = 0.0
     forked: bool = False
+
+
+class Load(msgspec.Struct, tag="load", tag_field="note", kw_only=True):
+    """Load a model into a slot, test it, and say what came of it.
+
+    Attributes:
+        slot: its number, of the front's choosing.
+        path: the model's directory.
+        name: under which it is served.
+        version: of the registered model; empty for a directory.
+        batching: `auto`, `on` or `off`.
+        max_rows: at most so many rows in one prediction; None as it pays.
+        unknown_columns: `refuse` or `ignore`.
+        allow_pickle: whether pickles may be loaded.
+        trusted: further types that a skops file may hold.
+        golden: whether to run the golden tests.
+        onnx: whether an accepted conversion to ONNX answers instead of the model.
+        threads: for the libraries' pools.
+        quick: whether to measure in a hurry, being one of many.
+        known: the plan, if this very version was measured and tested before; its process is being replaced.
+        copies: file descriptors; for each, a copy of this process by fork, once the model is loaded.
+    """
+
+    slot: int
+    path: str
+    name: str
+    version: str = ""
+    batching: str = "auto"
+    max_rows: int | None = None
+    unknown_columns: str = "refuse"
+    allow_pickle: bool = False
+    trusted: list[str] = []
+    golden: bool = True
+    onnx: bool = True
+    threads: int = 1
+    quick: bool = False
+    known: Loaded | None = None
+    copies: list[int] = []
+
+
+class Drop(msgspec.Struct, tag="drop", tag_field="note"):
+    """Forget the model in a slot."""
+
+    slot: int
 
 
 class Failed(msgspec.Struct, tag="failed", tag_field="note", kw_only=True):

@@ -43,10 +43,17 @@ class ModelServer(Server):
                 lines.put(line)
             lines.put("")
 
-        threading.Thread(target=read, daemon=True).start()
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
         while not (line := lines.get(timeout=PATIENCE_S)).startswith("Listening at"):
             assert line, f"it ended: {''.join(self.output)}"
         super().__init__(process, line)
+
+    def close(self) -> None:
+        """Its output ends with it."""
+        self._reader.join(PATIENCE_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def readiness(self) -> tuple[int, Any]:
         """Status and content of `/ready`."""
@@ -88,6 +95,7 @@ def serving(*arguments: object, ready: bool = True, **variables: str) -> Iterato
         stderr=subprocess.STDOUT,
         text=True,
     )
+    server = None
     try:
         server = ModelServer(process)
         if ready:
@@ -100,3 +108,6 @@ def serving(*arguments: object, ready: bool = True, **variables: str) -> Iterato
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+        finally:
+            if server is not None:
+                server.close()
