@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from modelyard.client.client import Client
 
 
+of_server = click.option(
+    "--tracking-uri",
+    metavar="URI",
+    help="The server's URL, a directory, or sqlite:///FILE.db. "
+    "[./modelyard-data] (MODELYARD_TRACKING_URI, MLFLOW_TRACKING_URI)",
+)
+
+
 def asks(function: Callable[..., Any]) -> Callable[..., Any]:
     """A decorator: the option `--tracking-uri`; the function gets a `client`."""
 
-    @click.option(
-        "--tracking-uri",
-        metavar="URI",
-        help="The server's URL, a directory, or sqlite:///FILE.db. "
-        "[./modelyard-data] (MODELYARD_TRACKING_URI, MLFLOW_TRACKING_URI)",
-    )
+    @of_server
     @functools.wraps(function)
     def command(*arguments: Any, tracking_uri: str | None, **options: Any) -> Any:
         return function(*arguments, client=connect(tracking_uri), **options)

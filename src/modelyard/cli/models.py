@@ -1,4 +1,4 @@
-"""`modelyard models`: list, search, show, versions, history; tag, alias, stage, label, environment; pull."""
+"""`modelyard models`: list, search, show, versions, history; tag, alias, stage, label, environment; pull, verify."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .experiments import shown_tags
 from .pull import command as pull
 from .tables import Column, facts, heading
 from .tables import show as show_table
+from .verify import command as verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ def command() -> None:
 
 
 command.add_command(pull)
+command.add_command(verify)
 
 _model = click.argument("name", metavar="MODEL")
 _version = click.argument("version", metavar="VERSION")
