@@ -6,6 +6,7 @@ patch goes to a temporary directory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -82,48 +83,80 @@ def repository(directory: Path, entry: Path | None = None, most_bytes: int = 10 
         entry: the file that was started: it is taken whatever its kind and size.
         most_bytes: of the patch.
     """
-    try:
-        where = _git(directory, "rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "objects")
-    except _Failed:
-        return None
-    top, index, objects = where.removesuffix("\n").split("\n")
-    root, files = Path(top), (directory / index, directory / objects)
-    # Before the first commit the first of these fails.
-    commit, _, name = _asked(root, "rev-parse", "HEAD", "--symbolic-full-name", "HEAD").partition("\n")
-    name = name or _asked(root, "symbolic-ref", "--quiet", "HEAD")
-    branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else ""
-    try:
-        changed, new = _status(root)
-        taken: list[str] = []
-        left_out: list[str] = []
-        for name in new:
-            (taken if len(taken) < MOST_NEW_FILES and _wanted(root / name, entry) else left_out).append(name)
-        text, cut = _diff(root, commit, taken, files, most_bytes) if changed or taken else (b"", False)
-        patch = Patch(text, cut, tuple(left_out[:50]))
-        dirty = changed or bool(taken)
-    except (_Failed, OSError):  # such as: it takes too long
-        dirty, patch = True, Patch(cut=True)
-    return Repository(root, commit, branch, _remote(root, branch), dirty, patch)
+    return Asked(directory).repository(entry, most_bytes)
 
 
-def _git(directory: Path, *arguments: str, **variables: str) -> str:
-    """What git says.
+class Asked:
+    """What git is asked of a working copy, all at once: it answers while the caller does something else.
 
-    Raises:
-        _Failed: it is not there, or fails.
+    Args:
+        directory: somewhere in the working copy.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            ["git", "-C", os.fspath(directory), *arguments],  # noqa: S607 - the user's own
-            env=_environment(**variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise _Failed from error
-    return done.stdout.decode(errors="surrogateescape")
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._questions = [
+            Question(directory, "rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "objects"),
+            Question(directory, "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all"),
+            Question(directory, "config", "--get-regexp", r"^(remote\..*\.url|branch\..*\.remote)$"),
+        ]
+
+    def repository(self, entry: Path | None = None, most_bytes: int = 10 * 2**20) -> Repository | None:
+        """See `repository`."""
+        where, said, remotes = [question.answer_or_nothing() for question in self._questions]
+        if not where:
+            return None
+        top, index, objects = where.removesuffix("\n").split("\n")
+        root, files = Path(top), (self._directory / index, self._directory / objects)
+        status = _Status(said)
+        commit, changes = status.commit, None
+        if said:
+            with contextlib.suppress(_Failed, OSError):
+                changes = _changes(root, status, files, entry, most_bytes)
+        else:  # such as: it takes too long
+            commit = Question(root, "rev-parse", "--quiet", "--verify", "HEAD").answer_or_nothing().strip()
+        dirty, patch = changes or (True, Patch(cut=True))
+        return Repository(root, commit, status.branch, _remote(remotes, status.branch), dirty, patch)
+
+
+class Question:
+    """A call of git that is under way."""
+
+    def __init__(self, directory: Path, *arguments: str, **variables: str) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError):
+            self._child = subprocess.Popen(  # noqa: S603 - our own arguments
+                ["git", "-C", os.fspath(directory), *arguments],  # noqa: S607 - the user's own
+                env=_environment(**variables),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def answer(self) -> str:
+        """What git says.
+
+        Raises:
+            _Failed: it is not there, fails, or takes too long.
+        """
+        if self._child is None:
+            raise _Failed
+        with self._child as child:
+            try:
+                said, _ = child.communicate(timeout=PATIENCE_S)
+            except (OSError, subprocess.SubprocessError) as error:
+                child.kill()
+                raise _Failed from error
+        if child.returncode:
+            raise _Failed
+        return said.decode(errors="surrogateescape")
+
+    def answer_or_nothing(self) -> str:
+        """What git says; nothing if it fails."""
+        try:
+            return self.answer()
+        except _Failed:
+            return ""
 
 
 def _environment(**variables: str) -> dict[str, str]:
@@ -132,18 +165,11 @@ def _environment(**variables: str) -> dict[str, str]:
     return {**kept, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **variables}
 
 
-def _asked(root: Path, *arguments: str) -> str:
-    try:
-        return _git(root, *arguments).strip()
-    except _Failed:
-        return ""
-
-
-def _remote(root: Path, branch: str) -> str:
-    """The URL of the branch's remote, else of `origin`, else of the only one."""
+def _remote(said: str, branch: str) -> str:
+    """The URL of the branch's remote, else of `origin`, else of the only one; by what git says of its settings."""
     found: dict[str, str] = {}
     upstream = ""
-    for line in _asked(root, "config", "--get-regexp", r"^(remote\..*\.url|branch\..*\.remote)$").splitlines():
+    for line in said.splitlines():
         key, _, value = line.partition(" ")
         if key.startswith("remote."):
             found.setdefault(key[len("remote.") : -len(".url")], value)
@@ -153,15 +179,45 @@ def _remote(root: Path, branch: str) -> str:
     return secrets.without_credentials(url)
 
 
-def _status(root: Path) -> tuple[bool, list[str]]:
-    """Whether files that git knows are changed, and the new files."""
-    changed, new = False, []
-    for entry in _git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all").split("\0"):
-        if entry.startswith("?? "):
-            new.append(entry[3:])
-        elif entry:
-            changed = True
-    return changed, new
+class _Status:
+    """What `git status --porcelain=v2 --branch -z` says.
+
+    Attributes:
+        commit: empty before the first.
+        branch: empty if none is checked out.
+        changed: whether files that git knows are changed.
+        new: the files that it does not know.
+    """
+
+    def __init__(self, said: str) -> None:
+        self.commit = self.branch = ""
+        self.changed = False
+        self.new: list[str] = []
+        for entry in said.split("\0"):
+            kind, _, rest = entry.partition(" ")
+            if kind == "?":
+                self.new.append(rest)
+            elif kind == "#":
+                key, _, value = rest.partition(" ")
+                if key == "branch.oid" and value != "(initial)":
+                    self.commit = value
+                elif key == "branch.head" and value != "(detached)":
+                    self.branch = value
+            elif kind:
+                self.changed = True
+
+
+def _changes(
+    root: Path, status: _Status, files: tuple[Path, Path], entry: Path | None, most_bytes: int
+) -> tuple[bool, Patch]:
+    """Whether code is not committed, and what."""
+    taken: list[str] = []
+    left_out: list[str] = []
+    for name in status.new:
+        (taken if len(taken) < MOST_NEW_FILES and _wanted(root / name, entry) else left_out).append(name)
+    dirty = status.changed or bool(taken)
+    text, cut = _diff(root, status.commit, taken, files, most_bytes) if dirty else (b"", False)
+    return dirty, Patch(text, cut, tuple(left_out[:50]))
 
 
 def _diff(
@@ -181,8 +237,8 @@ def _diff(
                 "GIT_OBJECT_DIRECTORY": scratch,
                 "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects.resolve()),
             }
-            _git(root, "add", "--intent-to-add", "--force", "--", *taken, **variables)
-        against = commit or _git(root, "hash-object", "-t", "tree", os.devnull).strip()
+            Question(root, "add", "--intent-to-add", "--force", "--", *taken, **variables).answer()
+        against = commit or Question(root, "hash-object", "-t", "tree", os.devnull).answer().strip()
         return _bounded(root, ["diff", *_PLAIN_DIFF, against], variables, most_bytes)
 
 

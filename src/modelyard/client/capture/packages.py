@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 from typing import Any, Final
 
 from . import secrets
+from .git import Question
 
-# Of each file's head, which is where these are.
-_FIELDS: Final = re.compile(rb"^(Name|Version):[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
 _HEAD: Final = 4096
+"""Of each file: where its name and version are."""
+
 _NOT_SHOWN: Final = {"pip"} if sys.version_info >= (3, 12) else {"pip", "setuptools", "distribute", "wheel"}
 
 
@@ -45,7 +45,8 @@ def places() -> list[Path]:
 
 def canonical(name: str) -> str:
     """A name as indexes compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    name = name.lower().replace("_", "-").replace(".", "-")
+    return re.sub("-{2,}", "-", name) if "--" in name else name
 
 
 def _metadata(directory: Path) -> list[str]:
@@ -62,16 +63,28 @@ def _named(metadata: str) -> tuple[str, str] | None:
     for file in (f"{metadata}/METADATA", f"{metadata}/PKG-INFO", metadata):
         try:
             with open(file, "rb", buffering=0) as text:  # noqa: PTH123 - hundreds of them: a Path costs more than the read
-                fields = dict(reversed(_FIELDS.findall(text.read(_HEAD))))
+                head = b"\n" + text.read(_HEAD)
         except OSError:
             continue
-        if b"Name" in fields and b"Version" in fields:
-            return fields[b"Name"].decode(errors="replace"), fields[b"Version"].decode(errors="replace")
+        name, version = _field(head, b"\nName:"), _field(head, b"\nVersion:")
+        if name and version:
+            return name, version
     return None
+
+
+def _field(head: bytes, key: bytes) -> str:
+    start = head.find(key)
+    if start < 0:
+        return ""
+    start += len(key)
+    end = head.find(b"\n", start)
+    return head[start : end if end >= 0 else len(head)].strip().decode(errors="replace")
 
 
 def _lines(metadata: str, name: str, version: str) -> list[str]:
     """How pip writes a package: by its version, or by where it came from (PEP 610)."""
+    if not os.access(f"{metadata}/direct_url.json", os.R_OK):  # most of them: an exception costs ten times as much
+        return [f"{name}=={version}"]
     try:
         origin = json.loads(Path(metadata, "direct_url.json").read_bytes())
         if Path(metadata, "INSTALLER").is_file() and Path(metadata, "INSTALLER").read_text().strip() == "conda":
@@ -105,10 +118,14 @@ def _editable(name: str, version: str, url: str) -> list[str]:
     from urllib.parse import unquote, urlsplit
 
     directory = Path(unquote(urlsplit(url).path))
-    root, _, commit = _git(directory, "rev-parse", "--show-toplevel", "HEAD").partition("\n")
+    questions = [
+        Question(directory, "rev-parse", "--show-toplevel", "HEAD"),
+        Question(directory, "config", "--get", "remote.origin.url"),
+    ]
+    where, remote = (question.answer_or_nothing().strip() for question in questions)
+    root, _, commit = where.partition("\n")
     if not commit:
         return [f"# Editable install with no version control ({name}=={version})", f"-e {directory}"]
-    remote = _git(directory, "config", "--get", "remote.origin.url")
     if not remote:
         return [f"# Editable Git install with no remote ({name}=={version})", f"-e {directory}"]
     inside = directory.resolve().relative_to(Path(root).resolve()).as_posix()
@@ -123,18 +140,3 @@ def _as_url(remote: str) -> str:
         return secrets.without_credentials(remote)
     short = re.fullmatch(r"([\w.-]+@)?([\w.-]+):(?!//)(.*)", remote)
     return f"ssh://{short[1] or ''}{short[2]}/{short[3]}" if short else Path(remote).absolute().as_uri()
-
-
-def _git(directory: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            ["git", "-C", os.fspath(directory), *arguments],  # noqa: S607 - the user's own
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

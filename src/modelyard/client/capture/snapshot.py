@@ -72,7 +72,9 @@ def _gathered(started: command.Command) -> Snapshot:
     entry = Path(started.file) if started.file else None
     home = entry.parent if entry is not None and started.kind != "program" else directory
     most = settings.CAPTURE_PATCH_BYTES.get()
-    code = git.repository(home, entry, most)
+    asked = git.Asked(home)  # it answers while the packages are listed
+    installed, host = packages.freeze(), machine.machine()
+    code = asked.repository(entry, most)
     if code is None:
         root = _root(home, entry, started)
         files = _modules(root, entry) if started.kind in ("script", "module") else []
@@ -94,12 +96,12 @@ def _gathered(started: command.Command) -> Snapshot:
         },
         "command": _described(started, root),
         "python": python,
-        "machine": machine.machine(),
+        "machine": host,
         "job": _job(),
     }
     made = {
         ENVIRONMENT: msgspec.json.format(msgspec.json.encode(described), indent=1),
-        REQUIREMENTS: "".join(f"{line}\n" for line in packages.freeze()).encode(),
+        REQUIREMENTS: "".join(f"{line}\n" for line in installed).encode(),
     }
     if patch.text:
         made[PATCH] = patch.text
