@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from modelyard.client import uris
 from modelyard.client.capture import secrets
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, PermissionDenied, Unavailable
 from modelyard.packaging import digest as digests
@@ -40,7 +39,7 @@ from modelyard.serving.wanted import servable
 
 from . import distribution, requirements
 from .dockerfile import MODEL, Image
-from .model import bring, likely_name
+from .model import bring, likely_name, origin
 from .model import python as python_of
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ def _fill(uri: str, folder: Path, target: Path, wanted: Wanted, connect: Callabl
     notes += [each for each in (remark, *left_out, unlocked) if each]
 
     image = Image(
-        name=name, uri=uris.shown(uri), tag=_tag(name, version), digest=digest, version=packed.version,
+        name=name, uri=origin(uri), tag=_tag(name, version), digest=digest, version=packed.version,
         wheel=packed.file, base=wanted.base or f"docker.io/library/python:{python}-slim", python=python,
         platform=platform, port=wanted.port, lines=locked or lines, locked=len(locked), torch_backend=torch,
         user=wanted.user if ":" in wanted.user else f"{wanted.user}:{wanted.user}", system=wanted.system,

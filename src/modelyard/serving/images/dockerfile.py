@@ -22,7 +22,7 @@ _HEALTH: Final = (
     "import os,socket;"
     "s=socket.create_connection(('127.0.0.1',int(os.environ['MODELYARD_SERVE_PORT'])),4);"
     "s.sendall(b'GET /health HTTP/1.0\\r\\n\\r\\n');"
-    "exit(b' 200 ' not in s.recv(64))"
+    "raise SystemExit(b' 200 ' not in s.recv(64))"
 )
 
 
@@ -114,7 +114,8 @@ class Image:
 
     def _system(self) -> str:
         text = "\n".join(self.lines)
-        wanted = {*self.system, *(needs for name, needs in _SYSTEM.items() if re.search(rf"^{name}\b", text, re.MULTILINE))}
+        found = (needs for name, needs in _SYSTEM.items() if re.search(rf"^{name}\b", text, re.MULTILINE))
+        wanted = {*self.system, *found}
         if not wanted:
             return ""
         return "\n".join([

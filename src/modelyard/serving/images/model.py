@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from modelyard.client import model_files, references
+from modelyard.client import model_files, references, uris
 from modelyard.client.capture import secrets
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.packaging import digest as digests
@@ -60,6 +60,12 @@ def bring(uri: str, into: Path, connect: Callable[[], Client]) -> ModelVersion |
     return found.version
 
 
+def origin(uri: str) -> str:
+    """What an image may say about where its model came from: no password, and no directory of this machine."""
+    here = _directory(uri)
+    return uris.shown(uri) if here is None else here.resolve().name
+
+
 def likely_name(uri: str, manifest: Model) -> str:
     """What a model that has no registered name may be called."""
     here = _directory(uri)
@@ -81,6 +87,8 @@ def python(manifest: Model) -> tuple[str, str]:
 
 
 def _directory(uri: str) -> Path | None:
+    if uri.startswith("file:"):
+        return uris.local_path(uri)
     return None if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", uri) else Path(uri).expanduser()
 
 

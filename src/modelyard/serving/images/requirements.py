@@ -146,6 +146,8 @@ def _checked(line: str, folder: Path) -> str:
         )
     if line.startswith("-"):
         option, _, value = line.partition("=") if line.startswith("--") and "=" in line else line.partition(" ")
+        if option in ("-e", "--editable"):
+            raise InvalidArgument(f"The requirement {line!r} is a directory of a machine; an image cannot install it.")
         if option not in _OPTIONS_WITH_PATH:
             return line
         path = (folder / value.strip()).resolve()
