@@ -1,4 +1,4 @@
-"""What the README tells people to type works: each block that uses `modelyard` is run as it stands, on a free port."""
+"""What pages tell people to type works: each block that uses `modelyard` is run as it stands, on a free port."""
 
 import os
 import re
@@ -10,11 +10,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKS = [
-    block
-    for block in re.findall(r"^```bash\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    if "modelyard " in re.sub(r"^pip install.*$", "", block, flags=re.MULTILINE)
-]
+PAGES = {"README.md": ["5000"], "docs/serving.md": ["8000", "8001"]}
+"""Page → the ports that its blocks name."""
+AS_ONE = {"docs/serving.md"}
+"""Pages whose blocks go on with the processes of the ones before."""
+
+
+def blocks(page: str) -> list[str]:
+    """What a page tells people to type."""
+    text = (ROOT / page).read_text()
+    found = [
+        block
+        for block in re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        if page in AS_ONE or "modelyard " in re.sub(r"^pip install.*$", "", block, flags=re.MULTILINE)
+    ]
+    return ["\n".join(found)] if page in AS_ONE else found
+
+
+BLOCKS = [(page, block) for page in PAGES for block in blocks(page)]
 
 
 def free_port() -> int:
@@ -28,11 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("readme")
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_block_runs(block: str, folder: Path) -> None:
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=[f"{page}-{at}" for at, (page, _) in enumerate(BLOCKS)])
+def test_a_block_runs(page: str, block: str, folder: Path) -> None:
     # the one thing that a test may change is the port; what runs in the background at the end is stopped, politely
     port = str(free_port())
-    block = block.replace("5000", port)
+    for named, free in zip(PAGES[page], [port, str(free_port())], strict=False):
+        block = block.replace(named, free)
     script = f"set -eu\ntrap 'pids=$(jobs -p); [ -z \"$pids\" ] || kill $pids; wait' EXIT\n{block}"
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -46,4 +60,4 @@ def test_a_block_runs(block: str, folder: Path) -> None:
 
 
 def test_there_are_blocks() -> None:
-    assert len(BLOCKS) >= 2
+    assert {page for page, _ in BLOCKS} == set(PAGES)
