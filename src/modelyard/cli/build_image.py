@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--user", default="10001", metavar="UID[:GID]", help="Number of the user that it runs as. [10001]")
 @click.option("--allow-pickle", is_flag=True, help="Let the image load pickles: loading one runs code of its author.")
 @click.option(
-    "--trusted-type",
+    "--trusted",
     "trusted",
     multiple=True,
     metavar="TYPE",
