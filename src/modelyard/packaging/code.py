@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
+import types
+from importlib import machinery
 from pathlib import Path
 from typing import Final
 
@@ -65,10 +68,34 @@ def add(folder: Path) -> None:
     for name in forgotten:
         del sys.modules[name]
     _added.add(text)
+    if _finder not in sys.path_hooks:
+        sys.path_hooks.insert(0, _finder)
+    for each in [each for each in sys.path_importer_cache if Path(each).is_relative_to(text)]:
+        del sys.path_importer_cache[each]
     if text in sys.path:
         sys.path.remove(text)
     sys.path.insert(0, text)
     importlib.invalidate_caches()
+
+
+class _FromSource(machinery.SourceFileLoader):
+    """Reads no bytecode, which no digest covers, and leaves none in the model."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def _finder(path: str) -> machinery.FileFinder:
+    """Python's hook for the folders that modules come from: ours are those of models."""
+    if not any(path == each or path.startswith(each + os.sep) for each in _added):
+        raise ImportError(path)
+    return machinery.FileFinder(
+        path,
+        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+        (_FromSource, machinery.SOURCE_SUFFIXES),
+        (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+    )
 
 
 def _of_another_model(name: str, module: object, folder: Path) -> bool:

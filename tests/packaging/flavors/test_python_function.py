@@ -361,6 +361,29 @@ def test_code_that_needs_what_is_not_installed(tmp_path: Path) -> None:
         packaging.load(tmp_path / "model")
 
 
+def test_bytecode_is_neither_run_nor_left_behind(tmp_path: Path) -> None:
+    """It is in no digest: whoever can write there would run what he likes in a model that is as it was saved."""
+    import importlib.util
+    import py_compile
+
+    folder = tmp_path / "model"
+    (folder / "code" / "part_of_test").mkdir(parents=True)
+    source = folder / "code" / "part_of_test" / "loader_of_test.py"
+    source.write_text("raise SystemExit('was run')")
+    cached = importlib.util.cache_from_source(str(source))
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # Python runs it whatever the source says
+    py_compile.compile(str(source), cfile=cached, doraise=True, invalidation_mode=mode)
+    source.write_text(
+        "class It:\n    def predict(self, data):\n        return data\ndef _load_pyfunc(path):\n    return It()\n"
+    )
+    (folder / "code" / "part_of_test" / "__init__.py").touch()
+    flavors = {"python_function": {"loader_module": "part_of_test.loader_of_test", "code": "code"}}
+    packaging.Model(flavors=flavors).write(folder)
+    before = sorted(folder.rglob("*"))
+    assert packaging.load_function(folder).predict(1) == 1
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_another_s_loader_module(tmp_path: Path) -> None:
     """Any module with `_load_pyfunc` in the model's code, as MLflow has it."""
     folder = tmp_path / "model"
