@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FLUSH_S: Final = 30.0
 """How long a call waits at most until what this process has logged before is delivered."""
 
+_RUNS: Final = ("run_id", "source_run_id")
+"""Members of messages that name a run."""
+
 T = TypeVar("T")
 E = TypeVar("E")
 
@@ -55,14 +58,25 @@ class Connection:
     ) -> T:
         """Ask the tracking server, below MLflow's prefix, once it has what this process has logged."""
         flush_logged()
-        return self.tracking.call(method, MLFLOW + path, message, kind, again=again)
+        return self.tracking.call(method, MLFLOW + path, self._named(message), kind, again=again)
 
     def _register(
         self, method: str, path: str, message: dict[str, Any] | None, kind: type[T] | None = None, *, again: bool = True
     ) -> T:
         """Ask the registry, below MLflow's prefix."""
         flush_logged()
-        return self.registry.call(method, MLFLOW + path, message, kind, again=again)
+        return self.registry.call(method, MLFLOW + path, self._named(message), kind, again=again)
+
+    def _named(self, message: dict[str, Any] | None) -> dict[str, Any] | None:
+        """A message with the server's ids of runs: one begun while it was away may have another there than here."""
+        recorder = sys.modules.get("modelyard.client.recorder")
+        if recorder is None or not message:
+            return message
+        uri = self._tracking_uri
+        return {
+            name: recorder.server_id(uri, value) if name in _RUNS and isinstance(value, str) else value
+            for name, value in message.items()
+        }
 
 
 def flush_logged() -> None:

@@ -44,6 +44,7 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | int 
     uri = uris.tracking_uri()
     client = Client(uri)
     try:
+        client.tracking.reach()
         experiment = (
             client.get_experiment(str(experiment_id))
             if experiment_name is None

@@ -410,6 +410,12 @@ def recorder_for(uri: str) -> Recorder:
     return found
 
 
+def server_id(uri: str, run: str) -> str:
+    """What the server at a tracking URI calls a run; the same, unless this process has begun it by another id."""
+    found = _recorders.get(uri)
+    return (found.known(run).server if found is not None else "") or run
+
+
 def flush_all(timeout_s: float | None = None) -> list[Remaining]:
     """Deliver what every recorder of this process has logged so far; what each of them left behind."""
     return [remaining for each in list(_recorders.values()) if (remaining := each.flush(timeout_s))]

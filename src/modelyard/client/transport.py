@@ -165,6 +165,7 @@ class Transport:
         again: bool = True,
         timeout_s: float | None = None,
         retries: int | None = None,
+        patient: bool = True,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         """Send one request; whatever is answered is returned, also a refusal. Redirects are not followed.
@@ -178,13 +179,14 @@ class Transport:
             again: whether the request may be sent twice if it is not known whether it arrived.
             timeout_s: seconds without a byte; None: the transport's.
             retries: None: the transport's.
+            patient: whether a server that no connection can be made to is tried again, too.
             stream: leave the answer's body to be read by the caller, who also calls `release_conn`.
 
         Raises:
             Unavailable: the server could not be reached, or stayed silent.
         """
         from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+        from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
         attempts = 1 + (self._retries if retries is None else retries)
         read_s = self._timeout_s if timeout_s is None else timeout_s
@@ -221,7 +223,8 @@ class Transport:
                 self.away = True
                 if self._local and unsent:
                     self._url = ""  # its process has gone; the next attempt finds or starts another
-                if not more or not (again or unsent) or isinstance(error, SSLError):
+                nobody = unsent or isinstance(error, ConnectTimeoutError)
+                if not more or not (again or unsent) or isinstance(error, SSLError) or (nobody and not patient):
                     raise Unavailable(self._unreachable(error)) from None  # the reason is in the text
                 _pause(attempt)
                 continue
@@ -251,6 +254,15 @@ class Transport:
         if self._server is None:
             self._server = self._probe()
         return self._server
+
+    def reach(self) -> None:
+        """Insist that the server is there now, without waiting for one that has gone; one that is slow is waited for.
+
+        Raises:
+            Unavailable: nobody takes a connection.
+        """
+        if not self._local:  # there, the process is found or started
+            self.request("GET", "/version", patient=False)
 
     def native(self, what: str) -> None:
         """Insist on a server with our own API.

@@ -4,11 +4,14 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from modelyard.client.recorder import recorder_for
 from modelyard.domain.errors import Unavailable
+from tests.client.faulty import DROP, Faulty
 
 
 @pytest.fixture
@@ -42,6 +45,57 @@ def test_a_script_goes_through(nobody, said, monkeypatch) -> None:
         mlflow.get_run(run.info.run_id)
     with pytest.raises(Unavailable):
         mlflow.get_artifact_uri()
+
+
+def test_choosing_an_experiment_waits_for_nobody(nobody, monkeypatch) -> None:
+    import modelyard as mlflow
+    from modelyard.client import transport
+
+    pauses = []
+    monkeypatch.setattr(transport, "_pause", lambda *told: pauses.append(told))
+    mlflow.set_tracking_uri(nobody)
+    assert mlflow.set_experiment("/tests/away").experiment_id == ""
+    assert pauses == []
+
+
+def test_a_server_that_stumbles_is_asked_again_for_the_experiment(sqlite_server, name, monkeypatch) -> None:
+    import modelyard as mlflow
+
+    monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.001)
+    with closing(Faulty(sqlite_server.url)) as proxy:
+        proxy.faults.extend([DROP, (503, {}, b""), DROP])
+        mlflow.set_tracking_uri(proxy.url)
+        assert mlflow.set_experiment(name).experiment_id
+        assert not proxy.faults
+
+
+def test_a_run_begun_while_the_server_was_away_is_found_by_its_first_id(any_server, name, monkeypatch) -> None:
+    import modelyard as mlflow
+
+    monkeypatch.setenv("MODELYARD_HTTP_RETRIES", "0")
+    with closing(Faulty(any_server)) as proxy:
+        proxy.faults.extend([DROP] * 1000)
+        mlflow.set_tracking_uri(proxy.url)
+        mlflow.set_experiment(name)
+        with mlflow.start_run() as run:
+            mlflow.log_metric("loss", 0.5, step=1)
+        first = run.info.run_id
+        monkeypatch.setenv("MODELYARD_HTTP_RETRIES", "5")
+        proxy.faults.clear()
+        assert not recorder_for(proxy.url).flush(30)
+
+        client = mlflow.MlflowClient()
+        stored = client.get_run(first)
+        assert (stored.info.status, stored.data.metrics) == ("FINISHED", {"loss": 0.5})
+        client.log_metric(first, "loss", 0.25, step=2)
+        client.set_tag(first, "seen", "yes")
+        client.log_text(first, "hello", "a.txt")
+        assert [each.path for each in client.list_artifacts(first)] == ["a.txt"]
+        assert [point.value for point in client.get_metric_history(first, "loss")] == [0.5, 0.25]
+        assert client.get_run(stored.info.run_id).data.tags["seen"] == "yes"
+        client.create_registered_model(name.replace("/", "."))
+        version = client.create_model_version(name.replace("/", "."), f"runs:/{first}/model", run_id=first)
+        assert version.run_id == stored.info.run_id
 
 
 SCRIPT = """
