@@ -18,6 +18,9 @@ from modelyard.serving import samples
 Predict = Callable[[Any, int], Any]
 """Data in the shape of `Call.data`, and how many rows to fill up with, → the answer to all of them."""
 
+_SLOW_S = 0.02
+"""A prediction that takes longer is timed once."""
+
 
 class Unlike(Exception):
     """The answer does not have one part for each row; the text says what it has."""
@@ -87,16 +90,25 @@ class Trial:
         """The answer of each of the first rows, alone."""
         return {at: self.ask([at], least)[0] for at in range(min(count, self._count))}
 
-    def seconds(self, least: int) -> float:
-        """What one row takes if it is filled up: the best of five."""
-        best = float("inf")
-        for _ in range(5):
-            began = perf_counter()
-            self.ask([0], least)
-            best = min(best, perf_counter() - began)
-            if best > 0.02:
+    def bearable(self, least: int, *, times: float, more_s: float) -> bool:
+        """Whether one row that is filled up takes at most so many times as long as it does alone, or so much more.
+
+        The best of some tries is compared: what else runs on this machine only ever adds.
+        """
+        alone = filled = float("inf")
+        for _ in range(9):
+            alone = min(alone, self._seconds(1))
+            filled = min(filled, self._seconds(least))
+            if filled <= max(times * alone, alone + more_s):
+                return True
+            if filled > _SLOW_S:
                 break
-        return best
+        return False
+
+    def _seconds(self, least: int) -> float:
+        began = perf_counter()
+        self.ask([0], least)
+        return perf_counter() - began
 
     def steady(self) -> bool:
         """Whether the same rows get the same answers again."""
@@ -109,31 +121,32 @@ class Trial:
         """Up to which number of rows the answers are those of the rows alone.
 
         Args:
-            must: sizes to try.
-            may: sizes to try after those, until the time is over.
+            must: sizes to try, ascending, each until all of `alone` have been compared.
+            may: sizes to try after those, once each, until the time is over.
             least: fill up to a multiple of it.
-            alone: place → the answer alone; so many rows are compared, wherever they stand among the others.
-            until: when the time is over (`perf_counter`).
+            alone: place → the answer alone.
+            until: when the time is over (`perf_counter`); sizes in `must` are tried all the same, once each.
 
         Returns:
             The largest size that was tried, below the smallest that differed; 1 if there is none.
         """
         good = {1}
         for size in must:
-            if not self._same(size, least, alone):
+            rounds = range(max(1, len(alone) // size) if perf_counter() < until else 1)
+            if not all(self._same(size, start * size, least, alone) for start in rounds):
                 break
             good.add(size)
         for size in may:
             if perf_counter() > until:
                 break
-            if size < max(good) and not self._same(size, least, alone):
+            if size < max(good) and not self._same(size, size * 7, least, alone):
                 good = {each for each in good if each < size}
         return max(good)
 
-    def _same(self, size: int, least: int, alone: Mapping[int, Any]) -> bool:
+    def _same(self, size: int, start: int, least: int, alone: Mapping[int, Any]) -> bool:
+        places = [(start + at) % self._count for at in range(size)]
         known = list(alone)
-        places = [(size * 7 + at) % self._count for at in range(size)]
-        places[size // 2] = known[size % len(known)]
-        places[-1] = known[(size + 1) % len(known)]
+        if len(known) < self._count:
+            places[size // 2], places[-1] = known[size % len(known)], known[(size + 1) % len(known)]
         pairs = zip(places, self.ask(places, least), strict=True)
         return all(answer == alone[at] for at, answer in pairs if at in alone)

@@ -22,14 +22,17 @@ TIMES_ONE: Final = 4
 """Or so many times what one row takes."""
 _FREE_S: Final = 0.001
 """Up to this, a batch may grow though its rows are no cheaper together: it saves hand-overs between processes."""
-_CHEAPER: Final = 0.9
-_MEASURING_S: Final = 0.4
-_PROVING_S: Final = 0.4
+_ABOUT: Final = 1.1
+_MEASURING_S: Final = 0.2
+_PROVING_S: Final = 0.3
+_CHEAP_S: Final = 0.004
 _CALLS: Final = 8
 """Slow models are asked so often in either part, however long it takes."""
 _FILLINGS: Final = (2, 4, 8, 16)
-_FILLING_S: Final = 100e-6
-"""What filling up may cost a single row, if that is more than it takes itself."""
+_FILLING_TIMES: Final = 3
+_FILLING_S: Final = 200e-6
+"""A single row that is filled up may take three times as long, or so much longer: many together gain far more."""
+_SMALL: Final = (2, 3, 5, 8)
 _EVERY_SIZE: Final = 66
 _TAILS: Final = (-1, 0, 1)
 
@@ -115,10 +118,18 @@ class _Asking:
             except Exception as fault:  # noqa: BLE001 - the model's own code, given what nobody promised it would take
                 refused = fault
             else:
-                self.filler = self._samples.filler(self._liberty)
+                self.filler = self._filler()
                 return
         assert refused is not None  # noqa: S101 - there is at least one liberty
         raise _Refused(refused, self._samples.found)
+
+    def _filler(self) -> tuple[Any, ...] | None:
+        self.filler = self._samples.filler(self._liberty)
+        try:
+            self(self.rows(1), 1)
+        except Exception:  # noqa: BLE001 - as above
+            return None
+        return self.filler
 
     def rows(self, count: int) -> Any:
         return self._samples.rows(count, self._liberty)
@@ -146,11 +157,11 @@ def _measured(asking: _Asking, most: int, budget_ms: float | None) -> dict[int, 
         data = asking.rows(size)
         parts(asking(data, 0), size)
         times: list[float] = []
-        while len(times) < 7:
+        while len(times) < 3 or (len(times) < 7 and sum(times) < _MEASURING_S / 20):
             start = perf_counter()
             asking(data, 0)
             times.append(perf_counter() - start)
-            if perf_counter() - began > _MEASURING_S or times[-1] > _MEASURING_S / 20:
+            if times[-1] > _MEASURING_S / 4:
                 break
         seconds[size] = min(times)  # what else runs on this machine only ever adds
         slow = perf_counter() - began > _MEASURING_S and len(seconds) >= _CALLS // 2
@@ -169,13 +180,12 @@ def _limit(seconds: Mapping[int, float], budget_ms: float | None) -> float:
 
 
 def _worth(seconds: Mapping[int, float], budget_ms: float | None) -> int:
-    """The largest number of rows that are still clearly cheaper together, within the limit."""
-    limit, best = _limit(seconds, budget_ms), 1
-    for size, taken in seconds.items():
-        if size > 1 and (taken > limit or (taken > _FREE_S and taken / size > _CHEAPER * seconds[best] / best)):
-            break
-        best = size
-    return best
+    """The smallest number of rows, within the limit, that are about as cheap together as any; more where it is free."""
+    limit = _limit(seconds, budget_ms)
+    bearable = {size: taken for size, taken in seconds.items() if size == 1 or taken <= limit}
+    cheapest = min(taken / size for size, taken in bearable.items())
+    enough = min(size for size, taken in bearable.items() if taken / size <= _ABOUT * cheapest)
+    return max(enough, *(size for size, taken in bearable.items() if size == 1 or taken <= _FREE_S))
 
 
 # ---------------------------------------------------------------- proof
@@ -183,19 +193,26 @@ def _worth(seconds: Mapping[int, float], budget_ms: float | None) -> int:
 
 def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], *, forced: bool) -> Plan:
     """The plan for at most `worth` rows: as many as do not change an answer, filled up if that helps."""
-    cheap = seconds[1] < _PROVING_S / 100
-    trial = Trial(asking, asking.rows(64 if cheap else 9))
+    cheap = seconds[1] < _CHEAP_S
+    many, few = (64, 61) if cheap else (9, 4)
+    trial, again = Trial(asking, asking.rows(many)), Trial(asking, asking.rows(many + 1))
     if not trial.steady():
         told = "The model is random: its answers to the same row differ from call to call"
         return _without(told, worth, seconds, forced=forced)
     best, filling = 1, 1
     for least in (1, *(each for each in _FILLINGS if each <= worth)):
-        if least > 1 and trial.seconds(least) - seconds[1] > max(seconds[1], _FILLING_S):
+        if least > 1 and not trial.bearable(least, times=_FILLING_TIMES, more_s=_FILLING_S):
             break
-        until = perf_counter() + _PROVING_S
-        alone = trial.alone(64 if cheap else 4, least)
-        good = trial.largest(*_sizes(worth, cheap=cheap), least, alone, until)
-        if good // least > best // filling:
+        small = [size for size in _SMALL if size <= worth]
+        if trial.largest(small, (), least, trial.alone(_SMALL[-1], least), 0.0) < small[-1]:
+            continue
+        good = worth
+        for each in (trial, again):  # other rows: rounding shows in few of them
+            until = perf_counter() + _PROVING_S / 2
+            sizes = _sizes(good, cheap=cheap)
+            good = each.largest(*sizes, least, each.alone(few, least), until) if good > 1 else good
+        # what only begins to differ at some size has more often not been seen yet
+        if good == worth or good >= max(_EVERY_SIZE // 2, best + 1):
             best, filling = good, least
         if good == worth:
             break

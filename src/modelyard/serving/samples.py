@@ -100,7 +100,11 @@ class Samples:
             return None
         rows = self.rows(32, liberty)
         row = min(rows, key=lambda row: sum(len(each) for each in row if isinstance(each, str)))
-        return None if UNSET in row else row
+        if UNSET in row:
+            return None
+        if liberty == ALTERED:
+            return tuple(each.partition(" ")[0] if isinstance(each, str) else each for each in row)
+        return tuple(row)
 
 
 def take(data: Any, places: Sequence[int]) -> Any:
@@ -195,7 +199,7 @@ def _altered(values: Any, pool: Any, random: np.random.Generator) -> Any:
             return random.integers(0, 2, values.shape).astype(bool)
         return values
     if all(isinstance(each, str) for each in values):
-        words = [word for text in pool for word in text.split()] or list(_WORDS)
+        words = [*(word for text in pool for word in text.split()), *_WORDS]
         return [_text(text, words, random) for text in values]
     return values
 

@@ -23,8 +23,8 @@ TUNERS: Final = {
 
 ONNX Runtime is not among them: its threads are part of a session, so the flavor sets them when it makes one."""
 
-_DEPTH: Final = 6
-"""How far to look: a search holds a pipeline, that a stack, that an estimator; lists between them count too."""
+_DEPTH: Final = 12
+"""How far to look: a search holds a pipeline, that a vote, that an estimator; lists between them count too."""
 _MANY: Final = 2000
 
 

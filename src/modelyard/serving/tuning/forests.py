@@ -25,7 +25,7 @@ ONE_CALL_ROWS: Final = 64
 ONE_CALL_BYTES: Final = 32 * 2**20
 """A copy of the trees is kept only if it is smaller."""
 _LEAF: Final = -1
-_CHECKED_ROWS: Final = (1, 2, 3, 7, ONE_CALL_ROWS, ONE_CALL_ROWS + 1, 2 * ONE_CALL_ROWS + 5)
+_CHECKED_ROWS: Final = (1, 2, ONE_CALL_ROWS, ONE_CALL_ROWS + 1)
 
 Answer = Callable[[Any], Any]
 
