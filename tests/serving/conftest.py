@@ -24,7 +24,7 @@ import pytest
 
 from modelyard.packaging import model as models
 from modelyard.packaging.function import LoadedFunction
-from modelyard.packaging.schema import AnyType, Array, ColSpec, Map, Object, Property, Schema
+from modelyard.packaging.schema import AnyType, Array, ColSpec, DataType, Map, Object, Property, Schema
 from modelyard.packaging.signature import ModelSignature, infer_signature
 from modelyard.pyfunc import PythonModel
 from modelyard.serving.calls import INVOCATIONS, JSON, NATURAL, Answered, Asked, Plan
@@ -79,9 +79,9 @@ RICH = Schema(
         ColSpec("string", "text"),
         ColSpec("datetime", "when"),
         ColSpec("binary", "bytes"),
-        ColSpec(Array("double"), "list"),
-        ColSpec(Object([Property("a", "long"), Property("b", "string", required=False)]), "object"),
-        ColSpec(Map("long"), "map"),
+        ColSpec(Array(DataType.double), "list"),
+        ColSpec(Object([Property("a", DataType.long), Property("b", DataType.string, required=False)]), "object"),
+        ColSpec(Map(DataType.long), "map"),
         ColSpec(AnyType(), "any", required=False),
         ColSpec("double", "maybe", required=False),
         ColSpec("long", "count", required=False),

@@ -7,6 +7,7 @@ otherwise sums could be rounded otherwise than in process.
 from __future__ import annotations
 
 import copy
+import importlib
 import itertools
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -21,6 +22,7 @@ from modelyard.packaging.function import LoadedFunction
 from modelyard.packaging.schema import ColSpec, DataType, Schema
 
 from .calls import Call
+from .tensors import dtype_of
 
 _DTYPES: Final[dict[DataType, Any]] = {
     DataType.boolean: np.dtype("bool"),
@@ -30,6 +32,8 @@ _DTYPES: Final[dict[DataType, Any]] = {
     DataType.double: np.dtype("float64"),
     DataType.datetime: np.dtype("datetime64[ns]"),
 }
+_FEW_ROWS: Final = 64
+"""Up to so many, columns are turned into rows, so that calls of all protocols are put together."""
 _TRIED: Final = ("sklearn", "xgboost", "lightgbm")
 """Libraries for which an array may stand for a frame, if a trial shows that the answers are the same."""
 
@@ -56,10 +60,20 @@ class Frames:
         self.dtype = only if only is not None and only.kind in "bif" else None
         """The one type of all columns, if it is one of numbers."""
         self.arrays = arrays and self.dtype is not None
+        self._places = np.arange(len(self._names))
+        # since pandas 3; what DataFrame() does around it costs more than a small model
+        self._from_blocks = getattr(getattr(pd.api, "internals", None), "create_dataframe_from_blocks", None)
         text = pd.Series(["text"])
         self._text_dtype = text.dtype
         self._text_array = type(text.array) if text.dtype != object else None
+        self._arrow: Any = importlib.import_module("pyarrow") if "Arrow" in str(self._text_array) else None
         self._only_text = len(self._columns) == 1 and self._columns[0].type is DataType.string
+
+    def rows(self, columns: Mapping[str, Any], count: int) -> list[tuple[Any, ...]]:
+        """Columns as rows in the signature's order, absent ones as `UNSET`."""
+        found = [columns.get(name, UNSET) for name in self._texts]
+        cells = ([UNSET] * count if each is UNSET else each if type(each) is list else _listed(each) for each in found)
+        return list(zip(*cells, strict=True))
 
     def make(self, calls: Sequence[Call], fill: int = 0) -> Any:
         """The model's input: the calls' rows one after the other, the last one repeated `fill` times."""
@@ -81,12 +95,18 @@ class Frames:
         if self._only_text:
             texts = self._text([row[0] for row in rows])
             if self._text_array is not None:
-                return self._pd.DataFrame(texts, columns=self._index, copy=False)
+                return self._framed(texts, len(rows))
         columns = zip(*rows, strict=True)
         return self._of_columns(range(len(first)), [[list(each)] for each in columns], len(rows))
 
     def _of_block(self, block: Any) -> Any:
-        return block if self.arrays else self._pd.DataFrame(block, columns=self._index, copy=False)
+        return block if self.arrays else self._framed(block.T, block.shape[0])
+
+    def _framed(self, block: Any, count: int) -> Any:
+        """A frame of one block: an array of columns by rows, or pandas's array for the only column."""
+        if self._from_blocks is not None:
+            return self._from_blocks([(block, self._places)], self._pd.RangeIndex(count), self._index)
+        return self._pd.DataFrame(block.T if block.ndim == 2 else block, columns=self._index, copy=False)
 
     def _of_columns(self, present: Sequence[int], parts: Sequence[Sequence[Any]], count: int) -> Any:
         columns = [self._column(at, each) for at, each in zip(present, parts, strict=True)]
@@ -112,7 +132,16 @@ class Frames:
     def _text(self, cells: list[Any]) -> Any:
         if self._text_array is None:
             return np.fromiter(cells, dtype=object, count=len(cells))
+        if self._arrow is not None:
+            return self._text_array(self._arrow.array(cells, type=self._arrow.large_string()), dtype=self._text_dtype)
         return self._text_array._from_sequence(cells, dtype=self._text_dtype)  # noqa: SLF001 - pandas's interface for arrays
+
+
+def _listed(column: Any) -> list[Any]:
+    return list(column) if getattr(column, "dtype", _OBJECT).kind == "M" else column.tolist()
+
+
+_OBJECT: Final = np.dtype(object)
 
 
 def _gathered(calls: Sequence[Call], name: str, fill: int) -> list[Any]:
@@ -123,8 +152,11 @@ def _gathered(calls: Sequence[Call], name: str, fill: int) -> list[Any]:
     return parts
 
 
-def _arrays(calls: Sequence[Call], fill: int) -> Any:
+def _arrays(calls: Sequence[Call], fill: int, dtype: Any) -> Any:
     first = calls[0].data
+    if type(first) is list:
+        rows = first if len(calls) == 1 else list(itertools.chain.from_iterable([call.data for call in calls]))
+        return np.array(rows + [rows[-1]] * fill if fill else rows, dtype=dtype)
     if type(first) is dict:
         return {name: _joined([call.data[name] for call in calls], fill) for name in first}
     return _joined([call.data for call in calls], fill)
@@ -135,21 +167,6 @@ def _joined(arrays: list[Any], fill: int) -> Any:
     if fill:
         arrays.append(np.repeat(arrays[-1][-1:], fill, axis=0))
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def assemble(schema: Schema | None, calls: Sequence[Call], fill: int = 0) -> Any:
-    """What a model of this signature takes, for calls of one `key`. See `Assembly`, which keeps what this makes anew.
-
-    Args:
-        schema: of the inputs.
-        calls: at least one, none of them without rows.
-        fill: how often the last row is repeated.
-    """
-    if calls[0].rows < 0:
-        return calls[0].data
-    if schema is None or schema.is_tensor_spec():
-        return _arrays(calls, fill)
-    return Frames(schema).make(calls, fill)
 
 
 class Assembly:
@@ -169,7 +186,10 @@ class Assembly:
         self._predict: Callable[[Any, dict[str, Any] | None], Any] = function.predict_checked
         self._frames: Frames | None = None
         self._gaps = any(not each.required for each in self.schema or ())
-        if self.schema is not None and not self.schema.is_tensor_spec():
+        self._dtype: Any = None
+        if self.schema is not None and self.schema.is_tensor_spec():
+            self._dtype = dtype_of(str(self.schema.inputs[0].type))
+        elif self.schema is not None:
             self._frames = Frames(self.schema)
             if self._frames.dtype is not None and any(name in function.metadata.flavors for name in _TRIED):
                 self._try_arrays(self._frames)
@@ -180,11 +200,17 @@ class Assembly:
         return self._frames is not None and self._frames.arrays
 
     def key(self, call: Call) -> Hashable:
-        """What calls have to have in common to be put together; None: this one is always alone."""
+        """What calls have to have in common to be put together; None: this one is always alone.
+
+        Some columns become rows by this, as most protocols have them.
+        """
         data = call.data
         if call.rows < 0:
             return None
         kind = type(data)
+        if kind is dict and self._frames is not None and 0 < call.rows <= _FEW_ROWS:
+            data = call.data = self._frames.rows(data, call.rows)
+            kind = list
         if kind is list:
             return tuple(each is UNSET for each in data[0]) if self._gaps and data else ()
         if kind is np.ndarray:
@@ -194,24 +220,19 @@ class Assembly:
         return None
 
     def make(self, calls: Sequence[Call], fill: int = 0) -> Any:
-        """The model's input, see `assemble`."""
+        """What the model takes.
+
+        Args:
+            calls: at least one, of one `key`, none of them without rows.
+            fill: how often the last row is repeated.
+        """
         if calls[0].rows < 0:
             return calls[0].data
-        return self._frames.make(calls, fill) if self._frames is not None else _arrays(calls, fill)
+        return self._frames.make(calls, fill) if self._frames is not None else _arrays(calls, fill, self._dtype)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Ask the model."""
         return self._predict(data, params)  # type: ignore[arg-type]
-
-    def rows(self, count: int) -> Any:
-        """So many rows of input, from the model's example; None if there is none to make them from."""
-        example = _example(self.function)
-        if example is None:
-            return None
-        found = _repeated(example, count)
-        if self.arrays and hasattr(found, "columns"):
-            return np.asfortranarray(found.to_numpy())
-        return found
 
     def _try_arrays(self, frames: Frames) -> None:
         random = np.random.default_rng(0)
@@ -276,23 +297,4 @@ def _example(function: LoadedFunction) -> Any:
         signature = function.metadata.signature
         return example if signature is None or signature.inputs is None else enforce(example, signature.inputs)
     except ModelyardError:
-        return None
-
-
-def _repeated(data: Any, count: int) -> Any:
-    """The first rows of a frame or of arrays, as many times as are needed."""
-    if isinstance(data, dict):
-        return {name: _repeated(each, count) for name, each in data.items()}
-    at = np.arange(count) % len(data)
-    return data.take(at).reset_index(drop=True) if hasattr(data, "columns") else np.asarray(data)[at]
-
-
-def rows(function: LoadedFunction, count: int) -> Any:
-    """So many rows of what a model takes, made from its example; None if it has none that holds rows.
-
-    Whoever asks more than once keeps an `Assembly`.
-    """
-    try:
-        return Assembly(function).rows(count)
-    except (TypeError, IndexError, ValueError, ZeroDivisionError):
         return None

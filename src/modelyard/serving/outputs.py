@@ -66,18 +66,16 @@ def normal(output: Any) -> Any:
 
 
 def _columns(frame: Any) -> Columns:
-    if frame.index.nlevels == 1 and frame.columns.nlevels == 1:
-        dtypes = set(frame.dtypes)
-        if len(dtypes) == 1 and isinstance(dtype := dtypes.pop(), np.dtype) and dtype.kind in "bifu":
-            whole = frame.to_numpy()
-            return Columns({name: whole[:, at] for at, name in enumerate(frame.columns.tolist())})
-    return Columns({name: _cells(frame.iloc[:, at].array) for at, name in enumerate(frame.columns.tolist())})
+    names = frame.columns.tolist()
+    column = getattr(frame, "_get_column_array", None) or (lambda at: frame.iloc[:, at].array)
+    return Columns({name: _cells(column(at)) for at, name in enumerate(names)})
 
 
 def _cells(array: Any) -> Any:
     """A column's values as an array of NumPy, or as a list where NumPy has no such type."""
-    if isinstance(array.dtype, np.dtype) and array.dtype.kind in "bifu":
-        return array.to_numpy()
+    if isinstance(array.dtype, np.dtype):
+        array = np.asarray(array)
+        return array.tolist() if array.dtype.kind == "O" else array
     missing = array.isna()
     found = array.tolist()
     if missing.any():

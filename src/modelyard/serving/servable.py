@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from msgspec import UNSET
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError
 from modelyard.packaging.function import LoadedFunction
@@ -136,7 +137,8 @@ class Servable:
             answers[at] = self._write(wire, call, part)
 
     def _made(self, calls: list[Call], fill: int) -> Any:
-        if fill and self.plan.filler is not None:
+        first = calls[0].data
+        if fill and self.plan.filler is not None and type(first) is list and UNSET not in first[0]:
             return self.assembly.make([*calls, Call([self.plan.filler] * fill, fill)])
         return self.assembly.make(calls, fill)
 

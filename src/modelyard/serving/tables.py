@@ -62,7 +62,8 @@ class Table:
                 kw_only=True,
                 gc=False,
             )
-        self.body = self._body()
+        self._decoder: Any = msgspec.json.Decoder(self._body())
+        self._by_column: Any = self._columns() if self.named else None
         self._orders: dict[tuple[Any, ...], Any] = {}
 
     def _body(self) -> Any:
@@ -72,14 +73,30 @@ class Table:
             return value | _list(value)
         return self._types[0] | _list(self._types[0]) if self.bare else list[Any]
 
+    def _columns(self) -> Any:
+        """Decodes an object of columns, where no value of the model's is a list itself."""
+        if not all(isinstance(each.type, DataType) for each in self.columns):
+            return None
+        kinds = [_list(kind) for kind in self._types]
+        fields: list[Any] = [
+            (f"c{at}", kind | msgspec.UnsetType, UNSET) if at in self._gaps else (f"c{at}", kind)
+            for at, kind in enumerate(kinds)
+        ]
+        rename = {f"c{at}": name for at, name in enumerate(self.names)}
+        columns = msgspec.defstruct(
+            "Columns", fields, rename=rename, forbid_unknown_fields=not self.lenient, kw_only=True
+        )
+        return msgspec.json.Decoder(columns)
+
     # ---------------------------------------------------------------- quick
 
-    def take(self, given: Any) -> Taken:
-        """Rows of what was decoded as `body`.
+    def decode(self, body: bytes | memoryview | msgspec.Raw) -> Taken:
+        """Rows of a body: one as an object or as the only column's value, or a list of such.
 
         Raises:
-            ValueError: it has to be looked at closely.
+            MsgspecError, ValueError, RecursionError: it has to be looked at closely.
         """
+        given = self._decoder.decode(body)
         if type(given) is self.row:
             return self._settled([astuple(given)]), 1, True
         if self.named:
@@ -96,6 +113,19 @@ class Table:
                 return self._settled([(each,) for each in given]), len(given), False
             return self._settled([(given,)]), 1, True
         return self.plain(given)
+
+    def decode_columns(self, body: msgspec.Raw) -> Taken:
+        """Rows of an object of columns.
+
+        Raises:
+            MsgspecError, ValueError, RecursionError: it has to be looked at closely.
+        """
+        if self._by_column is None:
+            raise ValueError
+        columns = astuple(self._by_column.decode(body))
+        count = max(len(each) for each in columns if each is not UNSET)
+        rows = list(zip(*([UNSET] * count if each is UNSET else each for each in columns), strict=True))
+        return self._settled(rows), count, False
 
     def _settled(self, rows: Rows) -> Rows:
         if self._converters:

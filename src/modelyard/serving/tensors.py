@@ -20,6 +20,11 @@ _TEXTS: Final = ("str", "bytes", "object")
 _list: Any = list.__class_getitem__  # types that are made at run time, and are none to a type checker
 
 
+def dtype_of(named: str) -> Any:
+    """NumPy's type for a signature's."""
+    return {"str": np.str_, "bytes": np.bytes_, "object": object}.get(named) or np.dtype(named)
+
+
 class Tensor:
     """Reads one array.
 
@@ -30,7 +35,7 @@ class Tensor:
     def __init__(self, spec: TensorSpec) -> None:
         self.shape = spec.shape
         self.free = bool(spec.shape) and spec.shape[0] == -1
-        self.dtype: Any = {"str": np.str_, "bytes": np.bytes_, "object": object}.get(spec.type) or np.dtype(spec.type)
+        self.dtype = dtype_of(spec.type)
         leaf = _leaf(spec.type, self.dtype)
         self.exact = leaf is not Any
         depth = len(spec.shape)
@@ -41,7 +46,12 @@ class Tensor:
             for _ in range(depth - 1):
                 kind = _list(kind)
         self.kind = kind
-        self._encoded = spec.type == "bytes"
+        self.row: Any = None
+        """Of one row, where decoding is all the check that it needs: its lengths are known."""
+        if self.free and leaf is not Any and -1 not in self.shape[1:]:
+            self.row = leaf
+            for length in reversed(self.shape[1:]):
+                self.row = Annotated[_list(self.row), msgspec.Meta(min_length=length, max_length=length)]
 
     def array(self, value: Any) -> tuple[Any, bool]:
         """The array, and whether one row came, without the list around it.
@@ -148,14 +158,27 @@ class Tensors:
                 rename={f"t{at}": name for at, name in enumerate(self.names)},
                 forbid_unknown_fields=not lenient,
             )
-        self.body: Any = self.row | _list(self.row) if self.named else self.parts[0].kind
+        self._decoder: Any = msgspec.json.Decoder(self.row | _list(self.row) if self.named else self.parts[0].kind)
+        only = self.parts[0]
+        self._row = None if self.named or only.row is None else msgspec.json.Decoder(only.row)
+        self._rows = None if self.named or only.row is None else msgspec.json.Decoder(_list(only.row))
+        self._brackets = b"[" * len(only.shape)
 
-    def take(self, given: Any) -> Taken:
-        """Arrays of what was decoded as `body`.
+    def decode(self, body: bytes | memoryview | msgspec.Raw) -> Taken:
+        """Arrays of a body; of one array without a name, lists of its rows, which are made an array later.
 
         Raises:
-            InvalidArgument: a shape does not fit, or lengths differ.
+            MsgspecError, ValueError, RecursionError, InvalidArgument: it has to be looked at closely.
         """
+        if self._rows is not None and self._row is not None:
+            begins = bytes(memoryview(body)[:32]).translate(None, b" \n\r\t")
+            if begins.startswith(self._brackets):
+                rows = self._rows.decode(body)
+                return rows, len(rows), False
+            return ([], 0, False) if begins == b"[]" else ([self._row.decode(body)], 1, True)
+        return self._take(self._decoder.decode(body))
+
+    def _take(self, given: Any) -> Taken:
         if not self.named:
             array, one = self.parts[0].array(given)
             return array, array.shape[0] if self.parts[0].free else -1, one
@@ -171,7 +194,7 @@ class Tensors:
         """
         if not self.named:
             try:
-                return self.take(self.parts[0].convert(content))
+                return self._take(self.parts[0].convert(content))
             except InvalidArgument as fault:
                 raise Faults().error([fault.message]) from None
         objects = isinstance(content, list) and content and isinstance(content[0], dict)
@@ -245,23 +268,27 @@ class Tensors:
 class Free:
     """Reads data for a model without a signature, as MLflow's `inputs`: lists become arrays."""
 
-    body: Any = Any
+    def decode(self, body: bytes | memoryview | msgspec.Raw) -> Taken:
+        """Arrays of a body.
 
-    def take(self, given: Any) -> Taken:
+        Raises:
+            MsgspecError, RecursionError, InvalidArgument: it has to be looked at closely.
+        """
+        return self.plain(msgspec.json.decode(body))
+
+    def plain(self, content: Any) -> Taken:
         """Arrays of any JSON: of a list, of an object's values, of the values of a list's objects.
 
         Raises:
             InvalidArgument: lists are ragged.
         """
         try:
-            if isinstance(given, dict):
-                return {name: np.array(each) for name, each in given.items()}, -1, False
-            if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
-                return [{name: np.array(value) for name, value in each.items()} for each in given], -1, False
-            array = np.array(given)
+            if isinstance(content, dict):
+                return {name: np.array(each) for name, each in content.items()}, -1, False
+            if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
+                return [{name: np.array(value) for name, value in each.items()} for each in content], -1, False
+            array = np.array(content)
         except (ValueError, OverflowError) as fault:
             raise InvalidArgument(f"The data does not make an array: {fault}.") from None
         whole = array.ndim < 2 or array.dtype == object
         return array, 0 if array.shape == (0,) else -1 if whole else array.shape[0], False
-
-    plain = take

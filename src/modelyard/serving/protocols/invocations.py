@@ -8,6 +8,7 @@ and a body that does not fit is always status 400 (MLflow says 500 to some).
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import io
 import math
@@ -23,7 +24,7 @@ from modelyard.packaging.manifest import Model
 from modelyard.packaging.schema import DataType
 from modelyard.serving import refusals, values
 from modelyard.serving.calls import INVOCATIONS, JSON, Answered, Asked, Call
-from modelyard.serving.outputs import Columns, encode
+from modelyard.serving.outputs import Columns, encode, listed
 from modelyard.serving.protocols.content_types import media_type
 from modelyard.serving.protocols.readers import reader
 from modelyard.serving.refusals import WrongContentType
@@ -76,7 +77,6 @@ class Invocations:
         self._lenient = lenient
         self._reader = reader(self._schema, lenient=lenient)
         self._table = self._reader if isinstance(self._reader, Table) else None
-        self._rows: Any = msgspec.json.Decoder(self._reader.body)
 
     # ---------------------------------------------------------------- reading
 
@@ -122,7 +122,11 @@ class Invocations:
             given = [split.data]
         if len(given) != 1:
             return None
-        data, count, _ = self._reader.take(self._rows.decode(given[0]))
+        if self._table is not None and bytes(given[0])[:1] == b"{":
+            with contextlib.suppress(*_FAILURES):
+                data, count, _ = self._table.decode_columns(given[0])
+                return Call(data, count, params)
+        data, count, _ = self._reader.decode(given[0])
         return Call(data, count, params)
 
     def _closely(self, content: Any) -> Call:
@@ -271,6 +275,8 @@ class Invocations:
             return Call(frame, -1, self._defaults)
         names = list(map(str, frame.columns))
         columns = [_cells(frame.iloc[:, at]) for at in range(len(names))]
+        if names and names[0] == "Unnamed: 0" and self._table is not None and names[0] not in self._table.names:
+            names, columns = names[1:], columns[1:]  # what `DataFrame.to_csv()` makes of the index
         rows = [list(row) for row in zip(*columns, strict=True)]
         data, count, _ = self._framed(names, rows)
         return Call(data, count, self._defaults)
@@ -291,7 +297,7 @@ class Invocations:
         elif kind is Columns:
             names = list(map(str, output))
             columns = [
-                each.tolist() if type(each) is np.ndarray else list(map(_worded, each)) for each in output.values()
+                listed(each) if type(each) is np.ndarray else list(map(_worded, each)) for each in output.values()
             ]
             found = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         else:

@@ -25,6 +25,14 @@ _MANY: Final = (list, np.ndarray)
 _FAILURES: Final = (msgspec.MsgspecError, ValueError, RecursionError, InvalidArgument)
 
 
+class _Wrapped(msgspec.Struct, forbid_unknown_fields=True):
+    inputs: msgspec.Raw
+    params: dict[str, Any] | None = None
+
+
+_unwrap: Final = msgspec.json.Decoder(_Wrapped).decode
+
+
 class Natural:
     """Reads and writes for one model.
 
@@ -38,15 +46,8 @@ class Natural:
         self._params = signature.params if signature else None
         self._defaults = enforce_params(None, self._params)
         self._reader = reader(signature.inputs if signature else None, lenient=lenient)
-        self._decoder: Any = msgspec.json.Decoder(self._reader.body)
-        names = getattr(self._reader, "names", [])
-        self._wraps = "inputs" not in names
-        wrapped = msgspec.defstruct(
-            "Wrapped",
-            [("inputs", self._reader.body), ("params", dict[str, Any] | None, None)],
-            forbid_unknown_fields=True,
-        )
-        self._wrapped: Any = msgspec.json.Decoder(wrapped)
+        self._decode = self._reader.decode
+        self._wraps = "inputs" not in getattr(self._reader, "names", ())
         self._outputs: list[str] = []
         outputs = signature.outputs if signature else None
         if outputs is not None and outputs.has_input_names() and not outputs.is_tensor_spec():
@@ -61,22 +62,21 @@ class Natural:
         """
         if asked.content_type != JSON:
             require_json(asked.content_type)
-        body = asked.body
         try:
-            data, rows, one = self._reader.take(self._decoder.decode(body))
+            data, rows, one = self._decode(asked.body)
             return Call(data, rows, self._defaults, one)
         except _FAILURES:
             pass
         if self._wraps:
             try:
-                wrapped = self._wrapped.decode(body)
-                data, rows, one = self._reader.take(wrapped.inputs)
+                wrapped = _unwrap(asked.body)
+                data, rows, one = self._decode(wrapped.inputs)
             except _FAILURES:
                 pass
             else:
                 params = enforce_params(wrapped.params, self._params) if wrapped.params else self._defaults
                 return Call(data, rows, params, one)
-        return self._closely(values.plain(body))
+        return self._closely(values.plain(asked.body))
 
     def _closely(self, content: Any) -> Call:
         params = self._defaults

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
+
 from modelyard.packaging.schema import Schema
 from modelyard.serving.tables import Table
 from modelyard.serving.tensors import Free, Tensors
@@ -12,14 +14,19 @@ from modelyard.serving.tensors import Free, Tensors
 class Reader(Protocol):
     """JSON to what `Call.data` holds."""
 
-    body: Any
-    """The type that a body in natural JSON is decoded as."""
+    def decode(self, body: bytes | memoryview | msgspec.Raw) -> tuple[Any, int, bool]:
+        """Data, number of rows (-1: not known) and whether one row came by itself.
 
-    def take(self, given: Any) -> tuple[Any, int, bool]:
-        """Data, number of rows (-1: not known) and whether one row came by itself, of what was decoded as `body`."""
+        Raises:
+            MsgspecError, ValueError, RecursionError, InvalidArgument: try `plain`.
+        """
 
     def plain(self, content: Any) -> tuple[Any, int, bool]:
-        """The same, of plain JSON, all that is wrong with it named."""
+        """The same, of plain JSON.
+
+        Raises:
+            InvalidArgument: it does not fit; all that is wrong is named.
+        """
 
 
 def reader(schema: Schema | None, *, lenient: bool = False) -> Reader:
