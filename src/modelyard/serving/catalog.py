@@ -429,7 +429,7 @@ class Catalog:
 
     async def _wind_down(self, version: Version) -> None:
         until = monotonic() + self._settings.timeout_s
-        while not version.queue.idle and monotonic() < until and version.queue.links:
+        while not version.queue.idle and monotonic() < until and version.queue.links:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         version.queue.close()
         self._of.pop(version.slot, None)
@@ -544,8 +544,8 @@ class Catalog:
     def tick(self) -> None:
         """Look after what hangs, waits too long, or grows."""
         now = perf_counter()
+        processes.reap()
         for worker in self.workers:
-            worker.reap()
             if worker.link.stuck_s(now) > self._settings.timeout_s:
                 limit = f"{self._settings.timeout_s:g}"
                 worker.link.refuse(Timeout(f"No prediction within {limit} seconds: the model hangs."))
@@ -581,7 +581,7 @@ class Catalog:
         if worker in version.workers:
             version.workers.remove(worker)
         worker.slots.pop(version.slot, None)
-        while worker.link.frames:
+        while worker.link.frames:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         if not worker.slots:
             self._workers.discard(worker)

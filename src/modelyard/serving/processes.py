@@ -115,7 +115,7 @@ class Worker:
             waiting.set_exception(LoadingFailed(note))
 
     def _lost(self) -> None:
-        how = self._why or self._how()
+        how = self._why or ("" if self.retiring else self._how())
         for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_exception(InvalidState(f"The model's process ended while it was loading: {how}."))
@@ -125,7 +125,7 @@ class Worker:
         if self._child is None:
             return "it was killed"
         try:
-            code = self._child.wait(0.2)
+            code = self._child.wait(0.02)
         except subprocess.TimeoutExpired:
             return "it closed its connection"
         if code < 0:
@@ -148,11 +148,6 @@ class Worker:
         """Let it end: it stops when its pair is closed."""
         self.retiring = True
         self.link.close()
-
-    def reap(self) -> None:
-        """Take note of a child's end, so that no zombie stays."""
-        if self._child is not None:
-            self._child.poll()
 
     async def gone(self, timeout_s: float) -> None:
         """Wait for the process' end, and kill it if it does not come."""
@@ -194,6 +189,14 @@ def replace_copies(note: notes.Load) -> notes.Load:
     return notes.Load(**{name: getattr(note, name) for name in note.__struct_fields__ if name != "copies"})
 
 
+_children: Final[list[subprocess.Popen[bytes]]] = []
+
+
+def reap() -> None:
+    """Take note of the children that ended, so that no zombie stays."""
+    _children[:] = [each for each in _children if each.poll() is None]
+
+
 async def start(
     ended: Callable[[Worker, str], None], threads: int, form: str, level: str, copies: int = 0
 ) -> tuple[Worker, list[Worker], list[int]]:
@@ -219,6 +222,7 @@ async def start(
         env=environment,
         stdin=subprocess.DEVNULL,
     )
+    _children.append(child)
     theirs.close()
     worker = Worker(ended)
     await worker.start(ours, child)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.cli.process import PATIENCE_S, Server, environment
@@ -45,8 +45,13 @@ class ModelServer(Server):
 
         self._reader = threading.Thread(target=read, daemon=True)
         self._reader.start()
-        while not (line := lines.get(timeout=PATIENCE_S)).startswith("Listening at"):
-            assert line, f"it ended: {''.join(self.output)}"
+        self.process = process
+        line = lines.get(timeout=PATIENCE_S)
+        while line and not line.startswith("Listening at"):
+            line = lines.get(timeout=PATIENCE_S)
+        if not line:
+            self.close()
+            raise AssertionError(f"it ended: {''.join(self.output)}")
         super().__init__(process, line)
 
     def close(self) -> None:
@@ -70,14 +75,13 @@ class ModelServer(Server):
     def workers(self) -> list[int]:
         """The processes that hold models."""
         found = []
-        for name in os.listdir("/proc"):
+        for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    parent = int(file.read().rpartition(b")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
+                parent = int(stat.read_bytes().rpartition(b")")[2].split()[1])
+            except OSError:  # it ended meanwhile
                 continue
             if parent == self.process.pid:
-                found.append(int(name))
+                found.append(int(stat.parent.name))
         return found
 
     def written(self, text: str) -> bool:

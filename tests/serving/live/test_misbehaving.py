@@ -1,4 +1,4 @@
-"""Models that die, raise, hang, print: every request is answered, rightly or with a clear refusal, and nobody else pays."""
+"""Models that die, raise, hang, print: every request is answered or clearly refused, and nobody else pays."""
 
 from __future__ import annotations
 
