@@ -8,9 +8,10 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from modelyard.client import cache
 from modelyard.client.client import Client
 from modelyard.domain.errors import (
     DataCorrupted,
@@ -108,6 +109,7 @@ def test_a_directory_is_served_under_its_name_or_another(tmp_path):
 @pytest.mark.parametrize(
     ("models", "settings", "error", "message"),
     [
+        ([""], {}, InvalidArgument, "One of the models is an empty text"),
         ([], {}, InvalidArgument, "Nothing to serve: give a model's directory, models:/NAME/VERSION"),
         (["wine"], {}, NotFound, "There is no directory '.*wine'. A registered model is given as models:/wine/latest"),
         (["no/such"], {}, NotFound, "There is no directory '.*no/such'.$"),
@@ -147,6 +149,8 @@ def test_a_pickle_needs_leave_before_anything_starts(tmp_path):
 
 
 @given(st.text(max_size=30))
+@example("~nobody-of-this-name/model")
+@example("a=\0")
 def test_any_text_is_a_source_or_refused(text):
     try:
         (source,) = wanted.parse([text], load_serving(environ={}))
@@ -337,6 +341,21 @@ def test_models_are_fetched_verified_and_kept(registry):
     assert isinstance(done["b"], NotFound | DataCorrupted)
     assert "missing: data/embedding.bin" in str(done["c"])
     assert served.fetch(got.found["a"]) == done["a"]
+
+
+def test_what_is_not_used_any_more_may_leave_the_cache(registry):
+    registry.make("a")
+    served = sources("one=models:/a/1", "other=models:/a/1")
+    one, other = served.look().found.values()
+    path = served.fetch(one)
+    assert served.fetch(other) == path
+    root = registry.folder / "cache"
+    served.release(one)
+    assert cache.evict(root, 0) == []
+    served.release(other)
+    served.release(other)
+    assert cache.evict(root, 0) == [path]
+    digests.verify(served.fetch(one), one.digest)
 
 
 def test_a_directory_is_verified_by_its_own_checksums(tmp_path):

@@ -49,7 +49,7 @@ def directory() -> Path:
 
 
 def get(identity: str, digest: str | None, fetch: Callable[[Path], object]) -> Path:
-    """A model's directory, fetched if it is not here or is damaged. It stays until this process ends.
+    """A model's directory, fetched if it is not here or is damaged. It stays until this process ends, or releases it.
 
     Args:
         identity: names the content for ever.
@@ -77,6 +77,18 @@ def get(identity: str, digest: str | None, fetch: Callable[[Path], object]) -> P
     _touch(model)
     evict(root)
     return model
+
+
+def release(model: Path) -> None:
+    """Say that this process does not use a model any more: it goes when the cache is full and nobody else uses it.
+
+    Args:
+        model: what `get` answered.
+    """
+    with _guard:
+        fd = _held.pop(model.parent.parent / "locks" / f"{model.name}.use", None)
+    if fd is not None:
+        os.close(fd)
 
 
 def _publish(incoming: Path, model: Path, digest: str | None) -> None:

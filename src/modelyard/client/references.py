@@ -93,7 +93,7 @@ def logged_model(client: Client, model: LoggedModel, uri: str = "", path: str = 
         _served(client.tracking, model.artifact_location, f"logged-models/{quote(model.model_id, safe='')}"),
         path,
         f"{uris.shown(client.tracking_uri)} {model.model_id}" if not path else "",
-        _digest(model.tags) if not path else None,
+        digest_told(model.tags) if not path else None,
         model_id=model.model_id,
         run_id=model.source_run_id or "",
     )
@@ -105,9 +105,7 @@ def version(client: Client, found: ModelVersion, uri: str = "", path: str = "", 
     uri = uri or f"models:/{found.name}/{found.version}"
     if depth > _DEEPEST:
         raise InvalidArgument(f"{uri} is a copy of a copy of itself: its source is {location!r}.")
-    digest = _digest(found.tags) if not path else None
-    # The moment tells it from one of the same number in a model of the same name that was deleted and made again.
-    identity = f"{uris.shown(client.registry_uri)} {found.name}/{found.version} {found.creation_timestamp}"
+    digest = digest_told(found.tags) if not path else None
     folder, inner = None, ""
     if location.startswith(("models:", "runs:")):
         if location.startswith("models:") and not uris.parse_model(location).model_id:
@@ -122,12 +120,18 @@ def version(client: Client, found: ModelVersion, uri: str = "", path: str = "", 
         uri,
         folder,
         "/".join(part for part in (inner, path) if part),
-        identity if not path else "",
+        identity_of(client, found) if not path else "",
         digest if not path else None,
         version=found,
         model_id=found.model_id or "",
         run_id=found.run_id,
     )
+
+
+def identity_of(client: Client, found: ModelVersion) -> str:
+    """What names a version's content for ever, see `Reference`."""
+    # The moment tells it from one of the same number in a model of the same name that was deleted and made again.
+    return f"{uris.shown(client.registry_uri)} {found.name}/{found.version} {found.creation_timestamp}"
 
 
 def model_of_run(client: Client, run: Run, name: str) -> LoggedModel | None:
@@ -170,6 +174,7 @@ def _served(transport: Transport, location: str, place: str) -> Folder:
     return folder_at(transport, location)
 
 
-def _digest(tags: Mapping[str, str]) -> str | None:
+def digest_told(tags: Mapping[str, str]) -> str | None:
+    """The digest that a version's or a logged model's tags say, if they do."""
     found = tags.get(DIGEST_TAG, "")
     return found if found.startswith("sha256:") else None

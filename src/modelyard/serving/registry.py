@@ -149,8 +149,10 @@ class Registry:
         key = (version.name, version.version, version.creation_timestamp)
         facts = self._facts.get(key)
         if facts is None:
-            reference = references.version(self.client, version)
-            facts = self._facts[key] = (reference.identity, reference.digest)
+            facts = references.identity_of(self.client, version), references.digest_told(version.tags)
+            if facts[1] is None:  # perhaps the logged model that it is made from knows
+                facts = facts[0], references.version(self.client, version).digest
+            self._facts[key] = facts
         return Found(
             name=source.name or version.name,
             source=source.text,

@@ -41,7 +41,8 @@ class Sources:
         self._last: Round | None = None
         self._of: dict[Source, list[Found]] = {}
         self._by_text = {source.text: source for source in sources}
-        self._paths: dict[str, Path] = {}
+        self._apart: dict[str, Path] = {}
+        self._used: dict[tuple[str, str], Path] = {}
         self._told: set[str] = set()
         self._guard = threading.Lock()
 
@@ -178,19 +179,30 @@ class Sources:
             model_files.fetch(references.resolve(Client(), model.uri), into, threads=threads)
 
         try:
-            return cache.get(model.identity, model.digest, download)
+            found = cache.get(model.identity, model.digest, download)
         except OSError as error:
             _log.warning("The cache %s cannot be written (%s): %s is kept in a temporary directory.",
                          cache.directory(), error.strerror, model.uri)  # fmt: skip
-        return self._apart(model, download)
+        else:
+            self._used[model.name, model.identity] = found
+            return found
+        return self._without_cache(model, download)
 
-    def _apart(self, model: Found, download: Callable[[Path], None]) -> Path:
-        if model.identity not in self._paths:
+    def _without_cache(self, model: Found, download: Callable[[Path], None]) -> Path:
+        if model.identity not in self._apart:
             scratch = Path(tempfile.mkdtemp(prefix="modelyard-model-"))
             atexit.register(shutil.rmtree, scratch, ignore_errors=True)
             download(scratch)
-            self._paths[model.identity] = scratch
-        return self._paths[model.identity]
+            self._apart[model.identity] = scratch
+        return self._apart[model.identity]
+
+    def release(self, model: Found) -> None:
+        """Say that a fetched model is not used any more: its files may go when the cache is full."""
+        path = self._used.pop((model.name, model.identity), None)
+        if path is not None and path not in tuple(self._used.values()):
+            from modelyard.client import cache
+
+            cache.release(path)
 
     def served(self, model: Found) -> None:
         """Remember that a model is served: a start while the registry is away falls back to it."""

@@ -127,7 +127,9 @@ def _source(given: str) -> Source:
         uris.parse_run(given)
     if _URI.match(given) and not given.startswith("file:"):
         return Source(given, uri=given)
-    path = uris.local_path(given) if given.startswith("file:") else Path(given).expanduser().absolute()
+    path = uris.local_path(given)
+    if not given.strip():
+        raise InvalidArgument("One of the models is an empty text. Give a directory, models:/NAME/VERSION or the like.")
     if not path.is_dir():
         hint = ""
         if re.fullmatch(r"[^/\\]+", given):
