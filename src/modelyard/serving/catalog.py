@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from modelyard.domain.errors import ModelyardError, Timeout, Unavailable
+from modelyard.packaging.manifest import Model as Manifest
 
 from . import notes, processes
 from .batching import Bounds, Queue
@@ -51,15 +52,17 @@ class Version:
     Attributes:
         found: what it is.
         path: its directory.
+        manifest: of it.
         queue: what waits for it.
         told: what the worker said when it was ready.
         workers: where it is, and in which slot.
         ready_at: seconds since the epoch.
     """
 
-    def __init__(self, found: Found, path: Path, queue: Queue, slot: int) -> None:
+    def __init__(self, found: Found, path: Path, manifest: Manifest, queue: Queue, slot: int) -> None:
         self.found = found
         self.path = path
+        self.manifest = manifest
         self.queue = queue
         self.slot = slot
         self.told: notes.Loaded | None = None
@@ -269,9 +272,10 @@ class Catalog:
                 if model.current is None:
                     model.state = "downloading"
                 path = await asyncio.to_thread(self._sources.fetch, found)
+                manifest = await asyncio.to_thread(Manifest.read, path)
             if model.current is None:
                 model.state = "loading"
-            version = self._version(model, found, path)
+            version = self._version(model, found, path, manifest)
             await self._load(version)
         except ModelyardError as error:
             self._failed(model, found, error)
@@ -306,13 +310,13 @@ class Catalog:
             stays = _shown(model.current.found)
             log.error("%s is not served, %s stays: %s", _shown(found), stays, error.message)
 
-    def _version(self, model: Model, found: Found, path: Path) -> Version:
+    def _version(self, model: Model, found: Found, path: Path, manifest: Manifest) -> Version:
         settings = self._settings
         bounds = Bounds(settings.queue, settings.queue_bytes, settings.timeout_s, settings.timeout_s)
         name = quote(model.name, safe=" ")
         headers = f"modelyard-model: {name}\r\nmodelyard-version: {quote(found.version, safe='')}\r\n".encode()
         self._slots += 1
-        version = Version(found, path, Queue(bounds, model.counts, headers), self._slots)
+        version = Version(found, path, manifest, Queue(bounds, model.counts, headers), self._slots)
         self._of[version.slot] = (model, version)
         return version
 

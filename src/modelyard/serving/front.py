@@ -39,6 +39,7 @@ class Front:
         ready: called once, when everything is ready.
 
     Attributes:
+        pages: everything but predictions.
         express: the short way for what is asked most.
     """
 
@@ -46,7 +47,7 @@ class Front:
         self._settings = settings
         self._catalog = catalog
         self._asking = Asking(catalog, log_requests=settings.log_requests)
-        self._pages = Pages(catalog)
+        self.pages = Pages(catalog)
         self._ready: Callable[[], None] | None = ready
         self.express = Express(self._asking, settings.max_body_bytes)
 
@@ -90,9 +91,9 @@ class Front:
 
     async def _page(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        found = self._pages.find("GET" if method == "HEAD" else method, path)
+        found = self.pages.find("GET" if method == "HEAD" else method, path)
         if found is None:
-            other = self._pages.find("POST" if method in ("GET", "HEAD") else "GET", path)
+            other = self.pages.find("POST" if method in ("GET", "HEAD") else "GET", path)
             status, text = (405, f"{method} is not for {path}.") if other else (404, f"There is nothing at {path}.")
             answer = refuse(NATURAL, status, f"{text} See /docs.")
             await _respond(send, status, answer.body, (b"content-type", answer.content_type))

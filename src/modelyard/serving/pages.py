@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .catalog import Catalog, Model
+    from .description.facts import Facts
+    from .exposition import Exposition
 
     Find = Callable[[bytes], Awaitable["Page"]]
 
 _TEXT: Final = b"text/plain; charset=utf-8"
+METRICS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,17 @@ def _json(content: Any, status: int = 200) -> Page:
     return Page(status, msgspec.json.encode(content))
 
 
+def _html(body: bytes) -> Page:
+    from .description import page
+
+    headers = (
+        (b"content-security-policy", page.policy()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+    )
+    return Page(200, body, page.CONTENT_TYPE, headers)
+
+
 class Pages:
     """All of them.
 
@@ -48,6 +62,7 @@ class Pages:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._exposition: Exposition | None = None
         self._plain: dict[tuple[str, str], Callable[[bytes], Page]] = {
             ("GET", "/health"): lambda _: Page(200, b"\n", _TEXT),
             ("GET", "/ping"): lambda _: Page(200, b"\n", _TEXT) if catalog.ready else self._readiness(),
@@ -58,9 +73,14 @@ class Pages:
             ("GET", "/v2/health/live"): lambda _: _json({"live": True}),
             ("GET", "/v2/health/ready"): lambda _: _json({"ready": catalog.ready}, 200 if catalog.ready else 503),
             ("POST", "/v2/repository/index"): self._index,
+            ("GET", "/docs"): lambda _: self._docs(),
+            ("GET", "/openapi.json"): lambda _: self._openapi(),
+            ("GET", "/metrics"): lambda _: self._metrics(),
         }
         self._named: list[tuple[re.Pattern[str], Callable[[Model, str], Page], int]] = [
             (re.compile(r"/models/([^/]+)"), lambda model, _: _json(facts(model)), NATURAL),
+            (re.compile(r"/models/([^/]+)/openapi\.json"), lambda model, _: self._openapi_of(model), NATURAL),
+            (re.compile(r"/docs/([^/]+)"), lambda model, _: self._docs_of(model), NATURAL),
             (re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?"), self._metadata, OPEN_INFERENCE),
             (re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/ready"), self._model_ready, OPEN_INFERENCE),
         ]
@@ -132,15 +152,79 @@ class Pages:
         ]
         return Page(200, metadata.index(told, ready_only=bool(asked.get("ready"))))
 
-    def _metadata(self, model: Model, _: str) -> Page:
-        from modelyard.packaging.manifest import Model as Manifest
+    # ------------------------------------------------------------ descriptions
 
+    def _described(self, model: Model) -> Facts:
+        """A model as its description needs it."""
+        from .description.facts import Facts
+
+        current = model.current
+        short = self._catalog.find("") is model
+        if current is None:
+            return Facts(model.name, short=short, ready=False, reason=self._catalog.missing.get(model.name, ""))
+        found = current.found
+        return Facts(
+            model.name,
+            found.version,
+            found.digest or "",
+            current.manifest,
+            current.path,
+            short=short,
+            ready=model.ready,
+            reason=model.reason,
+        )
+
+    def _docs(self) -> Page:
+        from .description import page
+
+        model = self._catalog.find("") if len(self._catalog.models) == 1 else None
+        if model is not None:
+            return _html(page.page(self._described(model)))
+        return _html(page.pages([self._described(each) for each in self._models()]))
+
+    def _docs_of(self, model: Model) -> Page:
+        from .description import page
+
+        return _html(page.page(self._described(model), nested=True))
+
+    def _openapi(self) -> Page:
+        from .description import openapi
+
+        described = [self._described(each) for each in self._models()]
+        if len(described) == 1:
+            return Page(200, openapi.document(described[0]))
+        return Page(200, openapi.documents(described))
+
+    def _openapi_of(self, model: Model) -> Page:
+        from .description import openapi
+
+        return Page(200, openapi.document(self._described(model)))
+
+    def example(self, model: Model) -> bytes | None:
+        """A question that the model understands, as natural JSON; None if nothing is known of it."""
+        from .description import examples
+
+        if model.current is None:
+            return None
+        found = examples.of_model(model.current.manifest, model.current.path)
+        return msgspec.json.encode(examples.question(found)) if found.rows else None
+
+    def _metrics(self) -> Page:
+        if self._exposition is None:
+            from .exposition import Exposition
+
+            self._exposition = Exposition(self._catalog)
+        return Page(200, self._exposition.text(), METRICS)
+
+    # ------------------------------------------------------------ Open Inference
+
+    def _metadata(self, model: Model, _: str) -> Page:
         if model.current is None:
             refusal = refuse(OPEN_INFERENCE, 503, f"{model.name} is not ready: {model.reason}")
             return Page(503, refusal.body, refusal.content_type)
         current = model.current
         versions = [current.found.version] if current.found.version else []
-        return Page(200, metadata.model(model.name, versions, Manifest.read(current.path)))
+        return Page(200, metadata.model(model.name, versions, current.manifest))
 
     def _model_ready(self, model: Model, _: str) -> Page:
         return Page(200 if model.ready else 503, metadata.model_ready(model.name, ready=model.ready))

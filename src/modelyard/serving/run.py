@@ -48,18 +48,19 @@ def serve(settings: ServeSettings, models: Sequence[str]) -> int:
         catalog = Catalog(settings, sources, first)
 
         def ready() -> None:
-            model = catalog.find("") or next(iter(catalog.models.values()))
+            asked = catalog.find("") or next(iter(catalog.models.values()))
             _say(
                 greeting.ready(
                     url,
                     list(catalog.models),
                     default=settings.default_model,
-                    example=None,
+                    example=front.pages.example(asked),
                     seconds=perf_counter() - began,
                 )
             )
 
-        loop.run(Front(settings, catalog, ready), settings, listener, lambda *, ready: None)  # noqa: ARG005
+        front = Front(settings, catalog, ready)
+        loop.run(front, settings, listener, lambda *, ready: None)  # noqa: ARG005
     return 0
 
 
