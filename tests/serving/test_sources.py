@@ -18,6 +18,7 @@ from modelyard.domain.errors import (
     InvalidArgument,
     ModelyardError,
     NotFound,
+    NotSupported,
     PermissionDenied,
     Unavailable,
 )
@@ -448,3 +449,29 @@ def test_the_difference_leads_from_one_round_to_the_other(before, after):
     assert (found, missing) == (after.found, after.missing)
     assert bool(changes) == ((before.found, before.missing) != (after.found, after.missing))
     assert not difference(after, after)
+
+
+# ------------------------------------------------------------------------------------ a stock MLflow server
+
+
+def test_a_stock_mlflow_registry(stock_mlflow, tmp_path, monkeypatch):
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", stock_mlflow.url)
+    monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
+    registry = Registry(stock_mlflow, tmp_path)
+    for name in ("served-a", "served-a", "served-b"):
+        registry.make(name, served="yes")
+    registry.client.set_registered_model_alias("served-a", "champion", 1)
+    registry.client.transition_model_version_stage("served-b", 1, "Production")
+    wanted_ = "tags.served = 'yes'"
+    assert versions(sources(filter=wanted_).look().found) == {"served-a": "2", "served-b": "1"}
+    assert versions(sources(filter=wanted_, alias="champion").look().found) == {"served-a": "1"}
+    staged = sources(filter=wanted_, stage="Production").look()
+    assert versions(staged.found) == {"served-b": "1"}
+    assert set(staged.missing) == {"served-a"}
+    one = sources("models:/served-a@champion")
+    model = one.look().found["served-a"]
+    assert digests.compute(one.fetch(model)) == digests.compute(tmp_path / "source-1")
+    with pytest.raises(NotSupported, match="stock MLflow server"):
+        sources(filter=wanted_, environment="production").look()
+    with pytest.raises(NotFound, match=r"There are: .*served-a"):
+        sources("models:/served/1").look()

@@ -14,7 +14,7 @@ from .options import setting_options
 SECTIONS: Final = {
     "What is served": (
         "tracking_uri", "filter", "stage", "alias", "environment", "name", "default_model", "poll_s", "allow_pickle",
-        "trusted_types", "golden", "onnx",
+        "trusted", "golden", "onnx",
     ),
     "Where": ("host", "port", "allow_remote", "backend"),
     "Predicting": (
@@ -48,10 +48,17 @@ class Sectioned(click.Command):
     help="Where models are registered: a server's URL, a directory, or sqlite:///FILE.db. "
     "[./modelyard-data] (MODELYARD_TRACKING_URI, MLFLOW_TRACKING_URI)",
 )
-@setting_options(
-    *(name for names in SECTIONS.values() for name in names if name not in ("tracking_uri", "help")), kind=ServeSettings
+@click.option(
+    "--trusted",
+    metavar="TYPE",
+    multiple=True,
+    help="A type that a skops file may hold beyond our own list; repeatable. (MODELYARD_SERVE_TRUSTED_TYPES)",
 )
-def command(models: tuple[str, ...], tracking_uri: str | None, **values: Any) -> None:
+@setting_options(
+    *(name for names in SECTIONS.values() for name in names if name not in ("tracking_uri", "trusted", "help")),
+    kind=ServeSettings,
+)
+def command(models: tuple[str, ...], tracking_uri: str | None, trusted: tuple[str, ...], **values: Any) -> None:
     """Serve models: http://127.0.0.1:8000, with the page /docs that shows how each is asked.
 
     MODEL is a directory, models:/NAME/VERSION, models:/NAME/STAGE, models:/NAME@ALIAS, models:/NAME/latest or
@@ -66,7 +73,7 @@ def command(models: tuple[str, ...], tracking_uri: str | None, **values: Any) ->
 
     Every option, and some more, can be a variable instead: see docs/serving.md.
     """  # noqa: D301 - click's mark of lines that stay as they are
-    settings = load_serving(values)
+    settings = load_serving({**values, "trusted_types": ",".join(trusted) or None})
     if tracking_uri is not None:
         from modelyard.client import uris
 
