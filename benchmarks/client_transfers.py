@@ -5,7 +5,8 @@
 
 Each transfer is a process of its own, so its peak memory can be told. Ours verifies: it computes the SHA-256 of what it
 sends and of what it receives, and compares it with the server's; curl does not. The target of a download is written to
-the same disk by both.
+the same disk by both. Beside the rates, which suffer from whatever else the machine does, stand the seconds of
+processor that client and server took together.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import psutil
 from run import free_port, started
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
@@ -57,6 +59,13 @@ def one(client: str, way: str, url: str, path: Path) -> tuple[float, float]:
     return told["s"], told["peak_kb"] / 1024
 
 
+def processor(server: psutil.Process) -> float:
+    """Seconds of processor that the server and the clients so far have used."""
+    spent = [each.cpu_times() for each in (server, *server.children(recursive=True))]
+    clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(each.user + each.system for each in spent) + clients.ru_utime + clients.ru_stime
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=2 * 10**9)
@@ -76,8 +85,10 @@ def main() -> None:
         command = [str(Path(sys.executable).with_name("modelyard")), "server", "--data", str(folder / "data"),
                    "--port", str(port), "--log-level", "warning"]  # fmt: skip
         rates: dict[tuple[str, str], list[float]] = {}
+        spent: dict[tuple[str, str], list[float]] = {}
         peaks: dict[tuple[str, str], float] = {}
-        with started(command, port, folder / "server"):
+        with started(command, port, folder / "server") as pid:
+            server = psutil.Process(pid)
             for turn in range(options.rounds + 1):  # the first warms up
                 for way in ("up", "down"):
                     clients = ("curl", "modelyard") if turn % 2 else ("modelyard", "curl")
@@ -85,15 +96,20 @@ def main() -> None:
                         target = source if way == "up" else folder / f"{client}.bin"
                         target if way == "up" else target.unlink(missing_ok=True)
                         os.sync()
+                        before = processor(server)
                         seconds, peak = one(client, way, f"http://127.0.0.1:{port}", target)
                         if turn:
                             rates.setdefault((way, client), []).append(options.size / seconds / 1e6)
+                            spent.setdefault((way, client), []).append(processor(server) - before)
                             peaks[way, client] = max(peak, peaks.get((way, client), 0.0))
                             print(f"{turn} {way:5}{client:10}{options.size / seconds / 1e6:9,.0f} MB/s", flush=True)
-        print("\n| way | curl, MB/s | Modelyard, MB/s | ratio | peak memory, MiB |\n|---|---:|---:|---:|---:|")
+        print("\n| way | curl, MB/s | Modelyard, MB/s | ratio | processor, s: curl | Modelyard | peak memory, MiB |")
+        print("|---|---:|---:|---:|---:|---:|---:|")
         for way in ("up", "down"):
             theirs, mine = (statistics.median(rates[way, client]) for client in ("curl", "modelyard"))
-            print(f"| {way} | {theirs:,.0f} | {mine:,.0f} | {mine / theirs:.2f} | {peaks[way, 'modelyard']:.0f} |")
+            used = " | ".join(f"{statistics.median(spent[way, client]):.2f}" for client in ("curl", "modelyard"))
+            peak = peaks[way, "modelyard"]
+            print(f"| {way} | {theirs:,.0f} | {mine:,.0f} | {mine / theirs:.2f} | {used} | {peak:.0f} |")
 
 
 if __name__ == "__main__":
