@@ -20,7 +20,15 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 @pytest.fixture
 def autolog(tracked):
     registry.autolog("optuna")
-    return tracked
+    yield tracked
+    _finish()
+
+
+def _finish() -> None:
+    """What the end of the process does."""
+    from modelyard.autolog import optuna as leaf
+
+    leaf._end_studies("FINISHED")
 
 
 def study(**options: Any) -> Any:
@@ -159,7 +167,7 @@ def test_whatever_of_ours_breaks_the_study_is_the_same(autolog, monkeypatch) -> 
         for name, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and name != "install"
     ]
-    targets += [(leaf._Best, "offer"), (leaf._Best, "__init__")]
+    targets += [(leaf.Best, "offer"), (leaf.Best, "__init__")]
     targets += [(fluent, name) for name in ("start_run", "active_run", "log_metrics", "log_metric", "set_tags")]
     for module, name in targets:
         with monkeypatch.context() as patch:
@@ -167,3 +175,93 @@ def test_whatever_of_ours_breaks_the_study_is_the_same(autolog, monkeypatch) -> 
             assert outcome() == expected, name
     while fluent.active_run() is not None:
         fluent.end_run()
+
+
+# ------------------------------------------------------------------------------------ ask and tell
+
+
+def test_trials_that_are_asked_for_are_children_of_the_study(autolog) -> None:
+    found = study(direction="maximize", study_name="asked")
+    first, second, third, lost = (found.ask() for _ in range(4))
+    for trial in (second, first, third):  # in any order, several at a time
+        x = trial.suggest_float("x", -1, 1)
+        trial.report(x, 3)
+        trial.set_user_attr("note", trial.number)
+    assert fluent.active_run() is None
+    assert {run.info.status for run in autolog.runs()} == {"RUNNING"}
+    found.tell(second, 2.0)
+    found.tell(0, 3.0)
+    found.tell(third, state=optuna.trial.TrialState.PRUNED)
+    found.tell(lost, state=optuna.trial.TrialState.FAIL)
+    found.tell(second, 7.0, skip_if_finished=True)
+    _finish()
+    parent = autolog.only()
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["optuna.study_name"] == "asked"
+    assert {"direction": "maximize", "sampler": "RandomSampler"}.items() <= parent.data.params.items()
+    assert parent.data.params["best_x"] == str(first.params["x"])
+    assert parent.data.metrics == {
+        "best_value": 3.0, "best_trial": 0.0, "trials_complete": 2.0, "trials_pruned": 1.0, "trials_fail": 1.0,
+    }  # fmt: skip
+    assert "trials.csv" in autolog.files(parent)
+    children = sorted(autolog.children(), key=lambda run: int(run.data.tags["optuna.trial_number"]))
+    assert [run.info.status for run in children] == ["FINISHED", "FINISHED", "KILLED", "FAILED"]
+    assert [run.data.tags["optuna.state"] for run in children] == ["COMPLETE", "COMPLETE", "PRUNED", "FAIL"]
+    assert [run.data.metrics.get("value") for run in children] == [3.0, 2.0, None, None]
+    assert children[1].data.params == {"x": str(second.params["x"])}
+    assert children[1].data.tags["user_note"] == "1"
+    assert autolog.history(children[1], "intermediate_value") == [(3, second.params["x"])]
+    assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in children)
+
+
+def test_trials_that_are_asked_for_in_a_run_of_the_users_are_below_it(autolog) -> None:
+    def tune() -> None:  # the study is gone when the process ends
+        found = study()
+        for value in (3.0, 1.0, 2.0):
+            trial = found.ask()
+            trial.suggest_float("x", -value, value)
+            found.tell(trial, value)
+
+    with fluent.start_run() as run:
+        tune()
+        fluent.log_metric("mine", 1.0)
+    _finish()
+    parent = autolog.only()
+    assert parent.info.run_id == run.info.run_id
+    assert parent.data.metrics == {"best_value": 1.0, "best_trial": 1.0, "trials_complete": 3.0, "mine": 1.0}
+    assert len(autolog.children()) == 3
+
+
+def test_a_trial_that_somebody_else_asked_for(autolog, tmp_path) -> None:
+    options = {"storage": f"sqlite:///{tmp_path}/studies.db", "study_name": "shared"}
+    registry.autolog("optuna", disable=True)
+    trial = study(directions=["minimize", "maximize"], **options).ask()
+    trial.suggest_float("x", 0, 1)
+    registry.autolog("optuna")
+    optuna.load_study(**options).tell(0, [1.0, 2.0])
+    _finish()
+    (child,) = autolog.children()
+    assert child.data.metrics == {"value_0": 1.0, "value_1": 2.0}
+    assert child.data.params == {"x": str(trial.params["x"])}
+    assert child.info.start_time < autolog.only().info.end_time
+
+
+def test_what_optimize_asks_for_itself_is_logged_once(autolog) -> None:
+    found = study()
+    found.optimize(objective, n_trials=2, n_jobs=2)
+    _finish()
+    assert len(autolog.parents()) == 1
+    assert len(autolog.children()) == 2
+
+
+def test_failures_of_ours_do_not_reach_who_asks(autolog, monkeypatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(recording, "start_aside", broken)
+    found = study()
+    trial = found.ask()
+    trial.suggest_float("x", 0, 1)
+    assert found.tell(trial, 0.5).value == 0.5
+    _finish()
+    assert autolog.runs() == []

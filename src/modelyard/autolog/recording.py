@@ -5,15 +5,18 @@ Every function logs to the active run. They may raise: `patching` sees to it tha
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.client import fluent, lifecycle
+from modelyard.domain import run_names
 
 from .patching import attempt, paused
 
@@ -73,10 +76,42 @@ def run(options: Options, *, tags: Mapping[str, Any] | None = None, child: bool 
             _started.pop(started.recorder, None)
 
 
-def log_params(params: Mapping[Any, Any]) -> None:
+def start_aside(
+    options: Options, tags: Mapping[str, str], *, parent: RunRecorder | None = None, start_ms: int | None = None
+) -> RunRecorder:
+    """Begin a run that does not become active; whoever begins it ends it.
+
+    Args:
+        options: What was asked for; the run gets its tags.
+        tags: More tags.
+        parent: The run that it is below.
+        start_ms: When it began, in ms since the epoch; None: now.
+    """
+    from modelyard.client import context, uris
+    from modelyard.client.current_experiment import chosen
+    from modelyard.client.recorder import recorder_for
+
+    uri = uris.tracking_uri() if parent is None else parent.recorder.uri
+    number, experiment = chosen(uri, None if parent is None else parent.experiment_id or None)
+    name = run_names.make(int.from_bytes(os.urandom(8)))
+    every = {**context.tags(), **options.tags, **tags, "mlflow.runName": name}
+    if parent is not None:
+        every["mlflow.parentRunId"] = parent.run_id
+    return recorder_for(uri).start_run(
+        experiment_id=number,
+        experiment_name=experiment,
+        run_name=name,
+        start_time_ms=int(time.time() * 1000) if start_ms is None else start_ms,
+        tags=every,
+        user_id=every["mlflow.user"],
+        wait_s=0.0,
+    )
+
+
+def log_params(params: Mapping[Any, Any], run_id: str | None = None) -> None:
     """Log params as texts. A long list is cut while it is turned into one, and not only afterwards."""
     if params:
-        fluent.log_params({str(key): text(value) for key, value in params.items()})
+        fluent.log_params({str(key): text(value) for key, value in params.items()}, run_id=run_id)
 
 
 def text(value: Any) -> str:
