@@ -203,7 +203,7 @@
   const snippets = () => {
     let text;
     try {
-      text = aired(question());
+      text = aired(question().trim().replace(/\s*\n\s*/g, " ").replace(/^\{ /, "{").replace(/ \}$/, "}"));
     } catch (fault) {
       if (fault instanceof Wrong) return;
       throw fault;
@@ -257,7 +257,8 @@
       else if (token === ",") { out += ","; line(0); }
       else out += token === ":" ? ": " : token;
     }
-    return out.replace(/([{[])\s+([}\]])/g, "$1$2");
+    out = out.replace(/([{[])\n\s*([}\]])/g, "$1$2");
+    return out.replace(/\[\n[^[\]{}]*\]/g, (list) => list.replace(/\n\s*/g, " ").replace("[ ", "[").replace(" ]", "]"));
   };
   const say = (good, word, text) => {
     status.replaceChildren(make("span", { class: good ? "pill" : "pill bad" }, word), ` ${text}`);

@@ -170,9 +170,7 @@ def _try(inputs: Schema | None, shown: Examples) -> str:
     """The form; its fields are made by the script."""
     fields = _fields(inputs)
     params = bool(shown.params)
-    body = json.dumps(examples.question(shown), indent=2, ensure_ascii=False) if shown.rows or shown.free else ""
-    if len(body) > 1000:
-        body = json.dumps(examples.question(shown), ensure_ascii=False)
+    body = _laid_out(examples.question(shown)) if shown.rows or shown.free else ""
     tabs, hidden = "", ""
     if fields:
         tabs = (
@@ -192,10 +190,18 @@ def _try(inputs: Schema | None, shown: Examples) -> str:
         f"{escape(body)}</textarea></div>"
         '<div class="row"><button class="send">Predict</button><button type="reset">Reset</button>'
         '<output id="status" aria-live="polite"></output></div>'
-        '<div class="answer copied" id="answer" hidden><pre><code></code></pre>'
+        '<div class="answer copied" id="answer" hidden><pre class="call"><code></code></pre>'
         '<button type="button">Copy</button></div></form>'
         "<noscript><p>Without JavaScript there is no form; make the call below.</p></noscript></section>"
     )
+
+
+def _laid_out(question: Any) -> str:
+    """A line for each column."""
+    if not isinstance(question, dict):
+        return json.dumps(question, ensure_ascii=False)
+    lines = [f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in question.items()]
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _calls(facts: Facts, inputs: Schema | None, shown: Examples) -> str:

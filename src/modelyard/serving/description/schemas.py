@@ -161,7 +161,8 @@ def params(schema: ParamSchema) -> JsonSchema:
 def words(kind: Type | str, shape: tuple[int, ...] | None = None) -> str:
     """A type in a few words, for people."""
     if shape is not None:
-        return f"{kind} [{', '.join('any' if each < 0 else str(each) for each in shape)}]"
+        lengths = [str(each) if each >= 0 else "any" if at else "rows" for at, each in enumerate(shape)]
+        return f"{kind} [{', '.join(lengths)}]"
     if isinstance(kind, Array):
         return f"list of {words(kind.dtype)}"
     if isinstance(kind, Map):

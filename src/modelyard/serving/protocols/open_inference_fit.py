@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,8 +9,8 @@ import msgspec
 import numpy as np
 
 from modelyard.domain.errors import InvalidArgument
-from modelyard.packaging.enforcement import _value as nested_value
 from modelyard.packaging.schema import AnyType, Array, ColSpec, DataType, Schema, TensorSpec, Type
+from modelyard.serving import values
 from modelyard.serving.protocols import open_inference_tensors as tensors
 from modelyard.serving.protocols.open_inference_metadata import NESTED, TEXT, described
 from modelyard.serving.protocols.open_inference_tensors import Given
@@ -221,19 +220,11 @@ def _exact(floats: Any, whole: Any) -> bool:
 
 
 def _dates(texts: Sequence[str | None]) -> Any:
-    found = []
-    for text in texts:
-        try:
-            date = None if text is None else dt.datetime.fromisoformat(text)
-        except ValueError:
-            raise InvalidArgument(f"{text[:40] if text else text!r} is not a date like 2024-05-31T12:30:00") from None
-        if date is not None and date.tzinfo is not None:
-            raise InvalidArgument(f"expected datetime without a time zone, got {text}")
-        found.append("NaT" if date is None else date)
     try:
-        return np.array(found, dtype="datetime64[us]").astype("datetime64[ns]")
-    except (ValueError, OverflowError):
-        raise InvalidArgument("a date is beyond the years 1678 to 2262") from None
+        moments = ["NaT" if each is None else values.moment(each) for each in texts]
+    except ValueError as fault:
+        raise InvalidArgument(str(fault)) from None
+    return np.array([np.datetime64(each, "ns") for each in moments], dtype="datetime64[ns]")
 
 
 def _nested(tensor: Given, kind: Type, spec: ColSpec | TensorSpec) -> list[Any]:
@@ -243,23 +234,27 @@ def _nested(tensor: Given, kind: Type, spec: ColSpec | TensorSpec) -> list[Any]:
     rows = tensor.shape[0]
     flat = all(length == 1 for length in tensor.shape[1:])
     if tensor.datatype == "BYTES" and flat and not (isinstance(kind, AnyType) and tensor.content_type != NESTED):
-        values = []
+        cells = []
         for text in tensors.texts(tensor):
             try:
-                values.append(None if text is None else msgspec.json.decode(text))
+                cells.append(None if text is None else msgspec.json.decode(text))
             except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as fault:
                 raise InvalidArgument(f"expected a JSON text for each row: {fault}") from None
     elif tensor.datatype == "BYTES":
         texts = np.empty(len(tensor.elements), dtype=object)
         texts[:] = tensors.texts(tensor)
-        values = texts.reshape(rows if isinstance(kind, AnyType) and flat else tensor.shape).tolist()
+        cells = texts.reshape(rows if isinstance(kind, AnyType) and flat else tensor.shape).tolist()
     else:
-        values = (
+        cells = (
             tensor.elements.reshape(rows).tolist() if isinstance(kind, AnyType) and flat else tensor.elements.tolist()
         )
         if not isinstance(kind, Array | AnyType):
             raise InvalidArgument(f"expected {kind} as BYTES with a JSON text for each row, got {tensor.datatype}")
-    return [nested_value(each, kind, required=spec.required, where=f"[{at}]") for at, each in enumerate(values)]
+    faults = values.Faults()
+    found = [values.checked(each, kind, faults, f"/{at}", required=spec.required) for at, each in enumerate(cells)]
+    if faults.count:
+        raise InvalidArgument("; ".join(f"{what} at {pointer}" for pointer, what in faults.places))
+    return found
 
 
 def _tensor(tensor: Given, spec: TensorSpec) -> Any:

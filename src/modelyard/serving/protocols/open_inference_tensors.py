@@ -19,6 +19,7 @@ import numpy as np
 from modelyard.domain.errors import InvalidArgument
 from modelyard.packaging.example import plain
 from modelyard.serving.protocols.open_inference_metadata import BASE64, DATATYPES, DATETIME, NESTED, OF_NUMPY, TEXT
+from modelyard.serving.values import binary
 
 NUMPY: Final[dict[str, np.dtype[Any]]] = {kind: np.dtype(name).newbyteorder("<") for name, kind in OF_NUMPY.items()}
 _BF16: Final = np.dtype("<u2")
@@ -305,11 +306,15 @@ def contents(tensor: Given) -> list[bytes | None]:
     told = tensor.content_type == BASE64
     try:
         return [
-            each if each is None or (isinstance(each, bytes) and not told) else base64.b64decode(each, validate=True)
+            each if each is None or (isinstance(each, bytes) and not told) else binary(_ascii(each))
             for each in tensor.elements
         ]
     except ValueError as fault:
-        raise InvalidArgument(f"an element is not base 64: {fault}") from None
+        raise InvalidArgument(str(fault)) from None
+
+
+def _ascii(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("ascii", "replace")
 
 
 # ---------------------------------------------------------------- answers
