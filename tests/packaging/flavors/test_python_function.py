@@ -367,8 +367,9 @@ def test_bytecode_is_neither_run_nor_left_behind(tmp_path: Path) -> None:
     import py_compile
 
     folder = tmp_path / "model"
+    # not *_test.py: these pytest loads itself
     (folder / "code" / "part_of_test").mkdir(parents=True)
-    source = folder / "code" / "part_of_test" / "loader_of_test.py"
+    source = folder / "code" / "part_of_test" / "bytecode_loader.py"
     source.write_text("raise SystemExit('was run')")
     cached = importlib.util.cache_from_source(str(source))
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # Python runs it whatever the source says
@@ -377,7 +378,7 @@ def test_bytecode_is_neither_run_nor_left_behind(tmp_path: Path) -> None:
         "class It:\n    def predict(self, data):\n        return data\ndef _load_pyfunc(path):\n    return It()\n"
     )
     (folder / "code" / "part_of_test" / "__init__.py").touch()
-    flavors = {"python_function": {"loader_module": "part_of_test.loader_of_test", "code": "code"}}
+    flavors = {"python_function": {"loader_module": "part_of_test.bytecode_loader", "code": "code"}}
     packaging.Model(flavors=flavors).write(folder)
     before = sorted(folder.rglob("*"))
     assert packaging.load_function(folder).predict(1) == 1
