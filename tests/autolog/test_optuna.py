@@ -182,7 +182,7 @@ def test_whatever_of_ours_breaks_the_study_is_the_same(autolog, monkeypatch) -> 
 
 def test_trials_that_are_asked_for_are_children_of_the_study(autolog) -> None:
     found = study(direction="maximize", study_name="asked")
-    first, second, third, lost = (found.ask() for _ in range(4))
+    first, second, third, lost, _ = (found.ask() for _ in range(5))
     for trial in (second, first, third):  # in any order, several at a time
         x = trial.suggest_float("x", -1, 1)
         trial.report(x, 3)
@@ -205,9 +205,10 @@ def test_trials_that_are_asked_for_are_children_of_the_study(autolog) -> None:
     }  # fmt: skip
     assert "trials.csv" in autolog.files(parent)
     children = sorted(autolog.children(), key=lambda run: int(run.data.tags["optuna.trial_number"]))
-    assert [run.info.status for run in children] == ["FINISHED", "FINISHED", "KILLED", "FAILED"]
-    assert [run.data.tags["optuna.state"] for run in children] == ["COMPLETE", "COMPLETE", "PRUNED", "FAIL"]
-    assert [run.data.metrics.get("value") for run in children] == [3.0, 2.0, None, None]
+    assert [run.info.status for run in children] == ["FINISHED", "FINISHED", "KILLED", "FAILED", "KILLED"]
+    states = [run.data.tags.get("optuna.state") for run in children]
+    assert states == ["COMPLETE", "COMPLETE", "PRUNED", "FAIL", None]
+    assert [run.data.metrics.get("value") for run in children] == [3.0, 2.0, None, None, None]
     assert children[1].data.params == {"x": str(second.params["x"])}
     assert children[1].data.tags["user_note"] == "1"
     assert autolog.history(children[1], "intermediate_value") == [(3, second.params["x"])]

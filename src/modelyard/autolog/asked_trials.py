@@ -135,6 +135,8 @@ def end(log: Callable[[str, list[Any], list[Any]], None]) -> None:
     for session in ending:
         with attempt(LIBRARY, "results of the study"):
             log(session.home.run_id, [session.told[number] for number in sorted(session.told)], _best(session))
+        for run in session.running.values():  # nobody told their results
+            run.update(status="KILLED", end_time_ms=_ms(None))
         if session.own:
             session.home.update(status="FINISHED", end_time_ms=_ms(None))
 
