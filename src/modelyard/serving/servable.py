@@ -172,14 +172,12 @@ class Servable:
 
 
 def _blamed(fault: BaseException, call: Call) -> BaseException:
-    """Whose fault it is: a value that is not finite, and that the model does not take, is the request's."""
+    """Whose fault it is: a missing value or a huge one, on which the model fails, is the request's."""
     if isinstance(fault, ModelyardError):
         return fault
-    if isinstance(fault, ValueError) and _is_odd(call.data):
-        text = str(fault).strip().splitlines() or [""]
-        error = InvalidArgument(f"The model does not take these values: {text[0][:300]}")
-        error.__cause__ = fault
-        return error
+    if isinstance(fault, ValueError | TypeError | AttributeError) and _is_odd(call.data):
+        text = (str(fault).strip().splitlines() or [""])[0] if isinstance(fault, ValueError) else type(fault).__name__
+        return InvalidArgument(f"The model does not take missing, infinite or huge values here: {text[:300]}")
     return fault
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from modelyard.packaging.schema import Array, ColSpec, DataType, Schema
 
 from . import values
-from .values import NULLABLE, Faults, checked, told
+from .values import NULLABLE, Faults, checked, pointer_to, told
 
 Rows = list[tuple[Any, ...]]
 Taken = tuple[Any, int, bool]
@@ -50,20 +50,15 @@ class Table:
         self.bare = len(self.columns) == 1 and isinstance(self.columns[0].type, DataType)
         self._types = [_quick(each) for each in self.columns]
         self.row: Any = None
-        if self.named:
-            self.row = msgspec.defstruct(
-                "Row",
-                [
-                    (f"c{at}", kind | msgspec.UnsetType, UNSET) if at in self._gaps else (f"c{at}", kind)
-                    for at, kind in enumerate(self._types)
-                ],
-                rename={f"c{at}": name for at, name in enumerate(self.names)},
-                forbid_unknown_fields=not lenient,
-                kw_only=True,
-                gc=False,
-            )
-        self._decoder: Any = msgspec.json.Decoder(self._body())
-        self._by_column: Any = self._columns() if self.named else None
+        self._decoder: Any = None
+        self._by_column: Any = None
+        plain = not self.named or all(map(values.is_plain_name, self.names))
+        if self.named and plain:
+            self.row = self._struct(self._types)
+            if all(isinstance(each.type, DataType) for each in self.columns):  # else values may be lists themselves
+                self._by_column = msgspec.json.Decoder(self._struct([_list(kind) for kind in self._types]))
+        if plain:
+            self._decoder = msgspec.json.Decoder(self._body())
         self._orders: dict[tuple[Any, ...], Any] = {}
 
     def _body(self) -> Any:
@@ -73,20 +68,19 @@ class Table:
             return value | _list(value)
         return self._types[0] | _list(self._types[0]) if self.bare else list[Any]
 
-    def _columns(self) -> Any:
-        """Decodes an object of columns, where no value of the model's is a list itself."""
-        if not all(isinstance(each.type, DataType) for each in self.columns):
-            return None
-        kinds = [_list(kind) for kind in self._types]
+    def _struct(self, kinds: Sequence[Any]) -> Any:
         fields: list[Any] = [
             (f"c{at}", kind | msgspec.UnsetType, UNSET) if at in self._gaps else (f"c{at}", kind)
             for at, kind in enumerate(kinds)
         ]
-        rename = {f"c{at}": name for at, name in enumerate(self.names)}
-        columns = msgspec.defstruct(
-            "Columns", fields, rename=rename, forbid_unknown_fields=not self.lenient, kw_only=True
+        return msgspec.defstruct(
+            "Row",
+            fields,
+            rename={f"c{at}": name for at, name in enumerate(self.names)},
+            forbid_unknown_fields=not self.lenient,
+            kw_only=True,
+            gc=False,
         )
-        return msgspec.json.Decoder(columns)
 
     # ---------------------------------------------------------------- quick
 
@@ -96,6 +90,8 @@ class Table:
         Raises:
             MsgspecError, ValueError, RecursionError: it has to be looked at closely.
         """
+        if self._decoder is None:
+            raise ValueError
         given = self._decoder.decode(body)
         if type(given) is self.row:
             return self._settled([astuple(given)]), 1, True
@@ -245,7 +241,7 @@ class Table:
         if len(lengths) > 1:
             faults = Faults()
             for name, each in content.items():
-                faults.add(f"/{name}", f"has the length {len(each) if isinstance(each, list) else 1}")
+                faults.add(pointer_to(name), f"has the length {len(each) if isinstance(each, list) else 1}")
             raise faults.error([f"The columns differ in length: {', '.join(map(str, sorted(lengths)))}"])
         count = lengths.pop()
         columns = {name: each if isinstance(each, list) else [each] for name, each in content.items()}
@@ -265,7 +261,7 @@ class Table:
             before = len(faults.places)
             found = self._row(row, faults, pointer)
             if len(faults.places) > before:
-                said.append(place + _in_words(faults.places[before:], pointer, self.named))
+                said.append(place + _in_words(faults.named(before, pointer), self.named))
             rows.append(found)
         if faults.count:
             raise faults.error(said)
@@ -287,13 +283,13 @@ class Table:
         elif isinstance(row, dict) and self.named:
             for name, each in zip(self.names, self.columns, strict=True):
                 if each.required and name not in row:
-                    faults.add(f"{pointer}/{name}", "missing")
+                    faults.add(pointer + pointer_to(name), "missing")
             if not self.lenient:
                 for name in row:
                     if name not in self._at:
-                        faults.add(f"{pointer}/{name}", "unknown")
+                        faults.add(pointer + pointer_to(name), "unknown")
             cells = ((at, row[name]) for at, name in enumerate(self.names) if name in row)
-            where = [f"{pointer}/{name}" for name in self.names]
+            where = [pointer + pointer_to(name) for name in self.names]
         else:
             expected = f"an object with {_listed(self.names)}" if self.named else f"a list of {len(self.columns)}"
             faults.add(pointer, f"expected {expected}, got {told(row)}")
@@ -308,10 +304,10 @@ class Table:
         faults = Faults()
         for at in self._gaps:
             if self.columns[at].type in _NUMBERS:
-                name = self.names[at]
+                name = pointer_to(self.names[at])
                 for number in [number for number, row in enumerate(rows) if row[at] is None or row[at] is UNSET]:
-                    faults.add(f"/{name}" if one else f"/{number}/{name}", "missing, and other rows have it")
-        said = [f"{pointer}: {what}" for pointer, what in faults.places]
+                    faults.add(name if one else f"/{number}{name}", "missing, and other rows have it")
+        said = [f"{name!r}: {what}" for name, what in faults.named(0)]
         return faults.error([*said, "whole numbers and booleans have no word for a missing value"])
 
 
@@ -335,14 +331,13 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown
 
 
-def _in_words(places: Sequence[tuple[str, str]], pointer: str, named: bool) -> str:  # noqa: FBT001
+def _in_words(faults: Sequence[tuple[str, str]], named: bool) -> str:  # noqa: FBT001
     """The faults of one row: missing and unknown names together, then the others."""
-    rest = [(place[len(pointer) + 1 :], what) for place, what in places]
-    named_only = {word: [repr(name) for name, what in rest if what == word] for word in ("missing", "unknown")}
-    said = [f"{word}: {', '.join(names)}" for word, names in named_only.items() if names]
+    absent = {word: [repr(name) for name, what in faults if what == word] for word in ("missing", "unknown")}
+    said = [f"{word}: {', '.join(names)}" for word, names in absent.items() if names]
     said += [
         f"{name!r}: {what}" if name and named else f"column {name}: {what}" if name else what
-        for name, what in rest
+        for name, what in faults
         if what not in ("missing", "unknown")
     ]
     return "; ".join(said)

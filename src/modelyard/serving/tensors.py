@@ -10,7 +10,7 @@ import numpy as np
 from modelyard.domain.errors import InvalidArgument
 from modelyard.packaging.schema import Schema, TensorSpec
 
-from .values import Faults, told
+from .values import Faults, is_plain_name, pointer_to, told
 
 Taken = tuple[Any, int, bool]
 
@@ -38,20 +38,24 @@ class Tensor:
         self.dtype = dtype_of(spec.type)
         leaf = _leaf(spec.type, self.dtype)
         self.exact = leaf is not Any
-        depth = len(spec.shape)
-        kind: Any = leaf
-        if depth and leaf is not Any:
-            inner: Any = _list(leaf)
-            kind = leaf | inner if self.free else inner  # a row alone has one list less
-            for _ in range(depth - 1):
-                kind = _list(kind)
-        self.kind = kind
+        self.kind = self._nested(leaf)
+        floats = self.exact and self.dtype is not np.str_ and np.dtype(self.dtype).kind == "f"
+        self._loose = self._nested(float | None) if floats else self.kind
         self.row: Any = None
         """Of one row, where decoding is all the check that it needs: its lengths are known."""
         if self.free and leaf is not Any and -1 not in self.shape[1:]:
             self.row = leaf
             for length in reversed(self.shape[1:]):
                 self.row = Annotated[_list(self.row), msgspec.Meta(min_length=length, max_length=length)]
+
+    def _nested(self, leaf: Any) -> Any:
+        depth = len(self.shape)
+        if leaf is Any or not depth:
+            return leaf
+        kind = leaf | _list(leaf) if self.free else _list(leaf)  # a row alone has one list less
+        for _ in range(depth - 1):
+            kind = _list(kind)
+        return kind
 
     def array(self, value: Any) -> tuple[Any, bool]:
         """The array, and whether one row came, without the list around it.
@@ -84,6 +88,16 @@ class Tensor:
             raise InvalidArgument(f"expected the shape {list(want)}, got {shown}")
         return array, one
 
+    def _require_range(self, value: Any) -> None:
+        """Infinity is a value, but what becomes infinite by rounding is out of range."""
+        try:
+            wide = np.array(value, dtype=np.float64)
+        except ValueError:  # ragged, which is found out later
+            return
+        with np.errstate(over="ignore"):
+            if np.any(np.isinf(wide.astype(self.dtype)) & np.isfinite(wide)):
+                raise InvalidArgument(f"a number does not fit into {np.dtype(self.dtype).itemsize * 8} bits")
+
     @property
     def named(self) -> str:
         """Its type, for messages."""
@@ -98,7 +112,10 @@ class Tensor:
         if not self.exact:
             return value
         try:
-            return msgspec.convert(value, self.kind)
+            found = msgspec.convert(value, self._loose)
+            if self._loose is not self.kind and np.dtype(self.dtype).itemsize < 8:
+                self._require_range(found)
+            return found
         except msgspec.ValidationError as fault:
             whole = _whole(value) if "`int`, got `float`" in str(fault) else None
             if whole is not None:
@@ -151,14 +168,16 @@ class Tensors:
         self.parts = [Tensor(each) for each in specs]
         self.lenient = lenient
         self.row: Any = None
-        if self.named:
+        plain = not self.named or all(map(is_plain_name, self.names))
+        if self.named and plain:
             self.row = msgspec.defstruct(
                 "Row",
                 [(f"t{at}", each.kind) for at, each in enumerate(self.parts)],
                 rename={f"t{at}": name for at, name in enumerate(self.names)},
                 forbid_unknown_fields=not lenient,
             )
-        self._decoder: Any = msgspec.json.Decoder(self.row | _list(self.row) if self.named else self.parts[0].kind)
+        kind = self.row | _list(self.row) if self.row is not None else self.parts[0].kind
+        self._decoder: Any = msgspec.json.Decoder(kind) if plain else None
         only = self.parts[0]
         self._row = None if self.named or only.row is None else msgspec.json.Decoder(only.row)
         self._rows = None if self.named or only.row is None else msgspec.json.Decoder(_list(only.row))
@@ -176,6 +195,8 @@ class Tensors:
                 rows = self._rows.decode(body)
                 return rows, len(rows), False
             return ([], 0, False) if begins == b"[]" else ([self._row.decode(body)], 1, True)
+        if self._decoder is None:
+            raise ValueError
         return self._take(self._decoder.decode(body))
 
     def _take(self, given: Any) -> Taken:
@@ -211,17 +232,17 @@ class Tensors:
         faults = Faults()
         for name in self.names:
             if name not in content:
-                faults.add(f"{pointer}/{name}", "missing")
+                faults.add(pointer + pointer_to(name), "missing")
         if not self.lenient:
             for name in content:
                 if name not in self.names:
-                    faults.add(f"{pointer}/{name}", "unknown")
+                    faults.add(pointer + pointer_to(name), "unknown")
         found = []
         for name, part in zip(self.names, self.parts, strict=True):
             try:
                 found.append(part.convert(content.get(name)) if name in content else None)
             except InvalidArgument as fault:
-                faults.add(f"{pointer}/{name}", fault.message)
+                faults.add(pointer + pointer_to(name), fault.message)
         self._raise(faults, pointer)
         return tuple(found)
 
@@ -229,9 +250,8 @@ class Tensors:
         if not faults.count:
             return
         said = [
-            f"{what}: {place[len(pointer) + 1 :]!r}" if what in ("missing", "unknown") else
-            f"{place[len(pointer) + 1 :]!r}: {what}"
-            for place, what in faults.places
+            f"{what}: {name!r}" if what in ("missing", "unknown") else f"{name!r}: {what}"
+            for name, what in faults.named(0, pointer)
         ]  # fmt: skip
         raise faults.error([f"row {pointer[1:]}: {said[0]}", *said[1:]] if pointer else said)
 
@@ -243,7 +263,7 @@ class Tensors:
                 arrays[name], one = part.array(value)
                 ones.append(one)
             except InvalidArgument as fault:
-                faults.add(f"/{name}", fault.message)
+                faults.add(pointer_to(name), fault.message)
         self._raise(faults)
         if any(ones) and not all(each or not part.free for each, part in zip(ones, self.parts, strict=True)):
             raise InvalidArgument("Either all arrays have one row more around them, or none has.")

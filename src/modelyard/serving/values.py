@@ -45,6 +45,16 @@ NULLABLE: Final = (DataType.float, DataType.double, DataType.string, DataType.bi
 """Columns of these types have a word for a missing value."""
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether JSON has the name as it is, which msgspec insists on."""
+    return all(each >= " " and each not in '"\\' and not "\ud800" <= each <= "\udfff" for each in name)
+
+
+def pointer_to(name: str) -> str:
+    """A name as a step of a JSON pointer (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 class Faults:
     """What is wrong with a body; all of it is looked for before anything is said."""
 
@@ -57,6 +67,13 @@ class Faults:
         self.count += 1
         if len(self.places) < MOST_FAULTS:
             self.places.append((pointer, what))
+
+    def named(self, start: int, pointer: str = "") -> list[tuple[str, str]]:
+        """The faults from that one on: their names, below a pointer, and what is wrong."""
+        return [
+            (place[len(pointer) + 1 :].replace("~1", "/").replace("~0", "~"), what)
+            for place, what in self.places[start:]
+        ]
 
     def error(self, said: list[str]) -> InvalidArgument:
         """The error that names them.
@@ -182,18 +199,20 @@ def checked(value: Any, kind: Type, faults: Faults, pointer: str, *, required: b
             return [checked(each, kind.dtype, faults, f"{pointer}/{at}", required=False) for at, each in items]
     elif isinstance(value, dict):
         if isinstance(kind, Map):
-            return {key: checked(each, kind.value_type, faults, f"{pointer}/{key}") for key, each in value.items()}
+            return {
+                key: checked(each, kind.value_type, faults, pointer + pointer_to(key)) for key, each in value.items()
+            }
         properties = {each.name: each for each in kind.properties}
         for name, each in properties.items():
             if each.required and name not in value:
-                faults.add(f"{pointer}/{name}", "missing")
+                faults.add(pointer + pointer_to(name), "missing")
         found = {}
         for name, each in value.items():
             if name in properties:
                 spec = properties[name]
-                found[name] = checked(each, spec.dtype, faults, f"{pointer}/{name}", required=spec.required)
+                found[name] = checked(each, spec.dtype, faults, pointer + pointer_to(name), required=spec.required)
             else:
-                faults.add(f"{pointer}/{name}", "unknown")
+                faults.add(pointer + pointer_to(name), "unknown")
         return found
     faults.add(pointer, f"expected {words(kind)}, got {told(value)}")
     return None

@@ -47,6 +47,7 @@ class Natural:
         self._defaults = enforce_params(None, self._params)
         self._reader = reader(signature.inputs if signature else None, lenient=lenient)
         self._decode = self._reader.decode
+        self._free = signature is None or signature.inputs is None
         self._wraps = "inputs" not in getattr(self._reader, "names", ())
         self._outputs: list[str] = []
         outputs = signature.outputs if signature else None
@@ -63,11 +64,13 @@ class Natural:
         if asked.content_type != JSON:
             require_json(asked.content_type)
         try:
+            if self._free:
+                return self._closely(msgspec.json.decode(asked.body))
             data, rows, one = self._decode(asked.body)
             return Call(data, rows, self._defaults, one)
         except _FAILURES:
             pass
-        if self._wraps:
+        if self._wraps and not self._free:
             try:
                 wrapped = _unwrap(asked.body)
                 data, rows, one = self._decode(wrapped.inputs)
@@ -95,9 +98,9 @@ class Natural:
         Raises:
             ModelFailed: JSON has no words for it.
         """
-        return Answered(200, encode(self._worded(output, one=call.echo)))
+        return Answered(200, encode(self._worded(output, call.rows, one=call.echo)))
 
-    def _worded(self, output: Any, *, one: bool) -> Any:
+    def _worded(self, output: Any, count: int, *, one: bool) -> Any:
         kind = type(output)
         if kind is np.ndarray:
             rows = listed(output)
@@ -112,7 +115,7 @@ class Natural:
         elif kind is dict and output and all(type(each) in _MANY for each in output.values()):
             columns = [listed(each) for each in output.values()]
             lengths = {len(each) if isinstance(each, list) else -1 for each in columns}
-            if len(lengths) > 1 or -1 in lengths:
+            if lengths != {count}:
                 return dict(zip(map(str, output), columns, strict=True))
             names = list(map(str, output))
             rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
