@@ -40,3 +40,10 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 def test_the_server_leaves_the_leaves_alone() -> None:
     """A server on SQLite and files needs neither PostgreSQL's driver, nor object stores, nor MLflow."""
     assert loaded_by("modelyard.server.app") & {"psycopg", "obstore", "mlflow", "pandas", "sklearn"} == set()
+
+
+def test_the_front_of_a_model_server_stays_small() -> None:
+    """It moves bytes: numbers, models and registries are the workers' and the sources'."""
+    loaded = loaded_by("modelyard.serving.front")
+    assert loaded & (HEAVY - {"h11", "httptools", "uvicorn", "uvloop"}) == set()
+    assert loaded & {"prometheus_client", "opentelemetry", "ray", "urllib3"} == set()

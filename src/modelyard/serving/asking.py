@@ -6,14 +6,14 @@ import itertools
 import logging
 import os
 import re
-from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import ModelyardError, NotFound, Unavailable
 from modelyard.http.logs import request_id as logged_id
 
 from .batching import Overloaded, Pending
-from .calls import JSON, Answered
+from .calls import JSON, PROTOCOLS, Answered
 from .refusals import refuse, status_of
 
 if TYPE_CHECKING:
@@ -44,14 +44,23 @@ class Asking:
     Args:
         catalog: of the models.
         log_requests: whether each one is logged.
+        tracing: where spans go, `tracing.Tracing`; None: nowhere.
     """
 
-    def __init__(self, catalog: Catalog, *, log_requests: bool = False) -> None:
+    def __init__(self, catalog: Catalog, *, log_requests: bool = False, tracing: Any = None) -> None:
         self._catalog = catalog
         self._log_requests = log_requests
+        self._tracing = tracing
 
     def ask(
-        self, target: Target, content_type: bytes, json_bytes: int, body: bytes, request_id: bytes, reply: Reply
+        self,
+        target: Target,
+        content_type: bytes,
+        json_bytes: int,
+        body: bytes,
+        request_id: bytes,
+        reply: Reply,
+        parent: bytes = b"",
     ) -> Callable[[], None] | None:
         """Ask for predictions.
 
@@ -62,6 +71,7 @@ class Asking:
             body: as sent.
             request_id: the client's, or `new_id()`.
             reply: called once with the answer's status, header lines and body; now or later.
+            parent: the header `traceparent`.
 
         Returns:
             What is to be called if the client goes away; None if the answer was given.
@@ -91,6 +101,8 @@ class Asking:
                 counts.latency.add(perf_counter() - began)
             if self._log_requests or status in (500, 504):
                 self._tell(model, target, request_id, status, perf_counter() - began, error)
+            if self._tracing is not None:
+                self._trace(self._tracing, model, target, answered, began, request_id, parent)
             reply(status, head, answered.body)
 
         try:
@@ -140,6 +152,29 @@ class Asking:
             f": {error.message}" if error is not None else "",
         )
         logged_id.reset(token)
+
+    def _trace(
+        self,
+        tracing: Any,
+        model: Model | None,
+        target: Target,
+        answered: Answered,
+        began: float,
+        request_id: bytes,
+        parent: bytes,
+    ) -> None:
+        ended = time_ns()
+        tracing.record(
+            model=model.name if model is not None else target.name,
+            version=model.current.found.version if model is not None and model.current is not None else "",
+            protocol=PROTOCOLS[target.protocol],
+            status=answered.status,
+            rows=answered.rows,
+            began_ns=ended - int((perf_counter() - began) * 1e9),
+            ended_ns=ended,
+            request_id=request_id.decode("latin-1"),
+            parent=parent.decode("latin-1"),
+        )
 
 
 def _which(target: Target) -> str:

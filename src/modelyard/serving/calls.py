@@ -16,6 +16,8 @@ JSON: Final = b"application/json"
 NATURAL: Final = 0
 INVOCATIONS: Final = 1
 OPEN_INFERENCE: Final = 2
+PROTOCOLS: Final = {NATURAL: "natural", INVOCATIONS: "invocations", OPEN_INFERENCE: "open_inference"}
+"""As people and dashboards know them."""
 
 
 @dataclass(slots=True)

@@ -253,8 +253,9 @@ class Catalog:
     def _retry(self) -> None:
         for name, model in self.models.items():
             found = self._round.found.get(name)
-            waits = found is not None and model.preparing is None and model.refused == found.identity
-            if waits and monotonic() >= model.retry_at:
+            if found is None or model.preparing is not None or model.refused != found.identity:
+                continue
+            if monotonic() >= model.retry_at:
                 self._prepare(found)
 
     def _prepare(self, found: Found) -> None:

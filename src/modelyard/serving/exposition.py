@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from modelyard import __version__
 
-from .calls import INVOCATIONS, NATURAL, OPEN_INFERENCE
+from .calls import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from .catalog import Catalog, Model
     from .counts import Histogram
-
-PROTOCOLS: Final = {NATURAL: "natural", INVOCATIONS: "invocations", OPEN_INFERENCE: "open_inference"}
 
 
 class Exposition:
@@ -33,7 +32,7 @@ class Exposition:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._registry = CollectorRegistry()
-        self._registry.register(self)  # type: ignore[arg-type]
+        self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
@@ -70,17 +69,17 @@ def _requests(models: Iterable[Model]) -> Iterator[Metric]:
             answered.add_metric([model.name, PROTOCOLS[protocol], str(status)], count)
     yield answered
     yield _histogram(
-        models, "modelyard_request_seconds", "Seconds from a request's arrival to its answer.", lambda of: of.latency
+        models, "modelyard_request_seconds", "Seconds from a request's arrival to its answer.", attrgetter("latency")
     )
-    yield _histogram(models, "modelyard_batch_rows", "Rows that went to a process at once.", lambda of: of.batch)
+    yield _histogram(models, "modelyard_batch_rows", "Rows that went to a process at once.", attrgetter("batch"))
     yield _histogram(
-        models, "modelyard_batch_requests", "Requests that went to a process at once.", lambda of: of.calls
+        models, "modelyard_batch_requests", "Requests that went to a process at once.", attrgetter("calls")
     )
     for name, text, value in (
-        ("modelyard_rows", "Predictions that were made.", lambda of: of.rows),
-        ("modelyard_work_seconds", "Seconds that processes worked for a model.", lambda of: of.work_s),
-        ("modelyard_retries", "Requests that were asked again since a process died.", lambda of: of.retried),
-        ("modelyard_abandoned", "Requests whose client did not wait for the answer.", lambda of: of.gone),
+        ("modelyard_rows", "Predictions that were made.", attrgetter("rows")),
+        ("modelyard_work_seconds", "Seconds that processes worked for a model.", attrgetter("work_s")),
+        ("modelyard_retries", "Requests that were asked again since a process died.", attrgetter("retried")),
+        ("modelyard_abandoned", "Requests whose client did not wait for the answer.", attrgetter("gone")),
     ):
         counter = CounterMetricFamily(name, text, labels=["model"])
         for model in models:

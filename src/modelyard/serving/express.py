@@ -38,6 +38,7 @@ class Plain:
         content_type: of it.
         json_bytes: see `calls.Asked`.
         request_id: the client's own; empty if it gave none.
+        parent: the header `traceparent`; empty if nobody asks for it.
     """
 
     target: Target
@@ -45,6 +46,7 @@ class Plain:
     content_type: bytes
     json_bytes: int
     request_id: bytes
+    parent: bytes = b""
 
 
 class Express:
@@ -53,13 +55,13 @@ class Express:
     Args:
         asking: where predictions are asked for.
         largest: bytes of a body.
-        not_plain: further headers that need the ordinary way.
+        traced: whether anybody asks which trace a request belongs to.
     """
 
-    def __init__(self, asking: Asking, largest: int, not_plain: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, asking: Asking, largest: int, *, traced: bool = False) -> None:
         self._asking = asking
         self._largest = min(largest, LARGEST_BODY)
-        self._not_plain = _NOT_PLAIN | not_plain
+        self._traced = traced
         self._heads: dict[bytes, Plain | None] = {}
 
     def find(self, head: bytes) -> Plain | None:
@@ -70,7 +72,7 @@ class Express:
             pass
         plain = self._understand(head)
         # a head with an id does not come again
-        if len(head) <= _LONGEST_HEAD and not (plain is not None and plain.request_id):
+        if len(head) <= _LONGEST_HEAD and not (plain is not None and (plain.request_id or plain.parent)):
             if len(self._heads) >= _MOST_HEADS:
                 self._heads.clear()
             self._heads[head] = plain
@@ -85,11 +87,11 @@ class Express:
         found = target(path.decode("latin-1"))
         if found is None:
             return None
-        length, json_bytes, kind, request_id = -1, -1, JSON, b""
+        length, json_bytes, kind, request_id, parent = -1, -1, JSON, b"", b""
         for field in fields:
             name, colon, value = field.partition(b":")
             name, value = name.lower(), value.strip(b" \t")
-            if not colon or _NAME.fullmatch(name) is None or name in self._not_plain:
+            if not colon or _NAME.fullmatch(name) is None or name in _NOT_PLAIN:
                 return None
             if name == b"content-length":
                 if length >= 0 or not value.isdigit():
@@ -105,14 +107,22 @@ class Express:
                 if REQUEST_ID.fullmatch(value) is None:
                     return None
                 request_id = value
+            elif name == b"traceparent" and self._traced:
+                parent = value
             elif name == b"connection" and value.lower() != b"keep-alive":
                 return None
         if not 0 < length <= self._largest or len(kind) > 200:
             return None
-        return Plain(found, length, kind, json_bytes, request_id)
+        return Plain(found, length, kind, json_bytes, request_id, parent)
 
     def start(self, request: Plain, body: bytes, answer: Reply) -> Callable[[], None] | None:
         """Carry out a request; calls `answer(status, headers, body)` once, now or when the model has answered."""
         return self._asking.ask(
-            request.target, request.content_type, request.json_bytes, body, request.request_id or new_id(), answer
+            request.target,
+            request.content_type,
+            request.json_bytes,
+            body,
+            request.request_id or new_id(),
+            answer,
+            request.parent,
         )

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
+from modelyard import optional
+
 from . import asking as ask
 from .asking import Asking
 from .calls import JSON, NATURAL
@@ -46,10 +48,11 @@ class Front:
     def __init__(self, settings: ServeSettings, catalog: Catalog, ready: Callable[[], None]) -> None:
         self._settings = settings
         self._catalog = catalog
-        self._asking = Asking(catalog, log_requests=settings.log_requests)
+        self._tracing = _tracing() if settings.otel else None
+        self._asking = Asking(catalog, log_requests=settings.log_requests, tracing=self._tracing)
         self.pages = Pages(catalog)
         self._ready: Callable[[], None] | None = ready
-        self.express = Express(self._asking, settings.max_body_bytes)
+        self.express = Express(self._asking, settings.max_body_bytes, traced=settings.otel)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's start and stop."""
@@ -74,6 +77,8 @@ class Front:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._catalog.close()
+                if self._tracing is not None:
+                    await asyncio.to_thread(self._tracing.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -140,13 +145,19 @@ class Front:
             if not waiting.done():
                 waiting.set_result((status, head, content))
 
-        give_up = self._asking.ask(found, kind, int(json_bytes or -1), body or b"", request_id, reply)
+        give_up = self._asking.ask(
+            found, kind, int(json_bytes or -1), body or b"", request_id, reply, headers.get(b"traceparent", b"")
+        )
         if give_up is not None and not await _answered(waiting, receive):
             give_up()
             return
         status, head, content = waiting.result()
         lines = [line.partition(b": ") for line in head.split(b"\r\n") if line]
         await _respond(send, status, content, *((name, value) for name, _, value in lines))
+
+
+def _tracing() -> Any:
+    return optional.load("modelyard.serving.tracing", to="send OpenTelemetry spans").Tracing()
 
 
 async def _answered(waiting: asyncio.Future[Any], receive: Receive) -> bool:
