@@ -204,6 +204,17 @@ def test_mlflow_itself_is_left_out_where_the_model_does_not_need_it(copy) -> Non
     assert notes == ["mlflow==2.9.2 is left out: Modelyard loads the model without it."]
     lines, notes = wanted(copy, ["mlflow==2.9.2"], "python_function")
     assert (lines[0], notes) == ("mlflow==2.9.2", [])
+    ours = {"serving": ["numpy>=2"]}
+    assert requirements.wanted(copy, Model.read(copy), "python_function", ours, (), ["MLflow"]) == (["numpy>=2"], [])
+
+
+def test_old_versions_that_only_the_saving_tool_asked_for_give_way_and_those_of_numpy_stay(copy) -> None:
+    lines, notes = wanted(copy, ["click==7.0", "numpy==1.26.4", "scikit-learn==1.3.2"])
+    assert lines == ["numpy==1.26.4", "scikit-learn==1.3.2", "skops>=0.13", "click>=8"]
+    assert notes == [
+        "click==7.0 of the model is left out: Modelyard needs click>=8.",
+        "numpy==1.26.4, the model's own, is not what Modelyard is tested with: numpy>=2.",
+    ]
 
 
 def test_constraints_of_the_model_are_found_in_the_context(copy) -> None:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     help="A package beside the model's own, or another version of one; may be repeated.",
 )  # fmt: skip
 @click.option(
+    "--without",
+    multiple=True,
+    metavar="NAME",
+    help="A package that the model asks for and does not need; may be repeated.",
+)
+@click.option(
     "--system-package", "system", multiple=True, metavar="NAME", help="A Debian package to install; may be repeated."
 )
 @click.option(

@@ -61,6 +61,7 @@ class Wanted:
         base: the image to start from; empty: the official slim one of that Python.
         platform: `linux/amd64`, `linux/arm64`; empty: this machine's.
         extra: requirements beside those found; they win over the model's.
+        without: names of packages that the model asks for and does not need.
         system: packages of Debian to install.
         lock: whether to lock the requirements; None: if that is possible here.
         torch_backend: which of PyTorch's indexes its packages come from, as for uv; empty: the ordinary index.
@@ -77,6 +78,7 @@ class Wanted:
     base: str = ""
     platform: str = ""
     extra: Sequence[str] = ()
+    without: Sequence[str] = ()
     system: Sequence[str] = ()
     lock: bool | None = None
     torch_backend: str = "cpu"
@@ -195,7 +197,7 @@ def _fill(uri: str, folder: Path, target: Path, wanted: Wanted, connect: Callabl
     flavor = maker(manifest, manifest.flavors[PYTHON_FUNCTION])
     extras = dict.fromkeys(("serving", requirements.extra_of(flavor)))
     ours = distribution.required(packed, extras, requirements.markers(python, platform))
-    lines, left_out = requirements.wanted(model, manifest, flavor, ours, wanted.extra)
+    lines, left_out = requirements.wanted(model, manifest, flavor, ours, wanted.extra, wanted.without)
     (folder / requirements.SOURCE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     torch = wanted.torch_backend if requirements.uses_torch(lines) else ""
     locked: list[str] = []

@@ -13,6 +13,7 @@ from typing import Final
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from modelyard.client.capture.secrets import without_credentials
 from modelyard.client.reproduction.rebuild import uv
@@ -47,13 +48,21 @@ _SAME: Final = {"xgboost-cpu": "xgboost", "onnxruntime-gpu": "onnxruntime"}
 _TORCH: Final = frozenset(
     ("lightning", "pytorch-lightning", "sentence-transformers", "timm", "torch", "torchaudio", "torchvision")
 )
+_NUMBERS: Final = frozenset(("numpy",))
+"""Packages that a model's library was built for: the model's version wins over what we ask for."""
+
 _CLIENTS: Final = frozenset(("mlflow", "mlflow-skinny", "mlflow-tracing"))
 _AWAY: Final = ("error sending request", "Failed to fetch", "Request failed", "dns error", "network was disabled")
 _OPTIONS_WITH_PATH: Final = ("-c", "--constraint", "-r", "--requirement")
 
 
 def wanted(
-    folder: Path, manifest: Model, flavor: str, ours: Mapping[str, Sequence[str]], extra: Sequence[str]
+    folder: Path,
+    manifest: Model,
+    flavor: str,
+    ours: Mapping[str, Sequence[str]],
+    extra: Sequence[str],
+    without: Sequence[str] = (),
 ) -> tuple[list[str], list[str]]:
     """The lines to install, before they are locked.
 
@@ -63,6 +72,7 @@ def wanted(
         flavor: the one that answers for it.
         ours: extra of Modelyard → what it requires.
         extra: requirements beside those, which win over the model's.
+        without: names of packages that the model asks for and does not need.
 
     Returns:
         The lines, and what was left out of the model's own and why.
@@ -77,7 +87,8 @@ def wanted(
         saved = []
         notes.append("The model names no requirements; its library is installed in its newest version.")
     given = [_checked(line, folder) for line in extra]
-    named = {_name(line) for line in given} - {""}
+    named = ({_name(line) for line in given} - {""}) | {canonicalize_name(each) for each in without}
+    floors = {_name(line): line for part in ("serving", "") for line in ours.get(part, ())}
     lines = []
     for line in saved:
         name = _name(line)
@@ -86,20 +97,31 @@ def wanted(
         if name in _CLIENTS and flavor != PYTHON_FUNCTION:
             notes.append(f"{line} is left out: Modelyard loads the model without it.")
             continue
+        if name in floors and not _meets(line, floors[name]):
+            if name not in _NUMBERS:
+                notes.append(f"{line} of the model is left out: Modelyard needs {floors[name]}.")
+                continue
+            notes.append(f"{line}, the model's own, is not what Modelyard is tested with: {floors[name]}.")
+            del floors[name]
         lines.append(_checked(line, folder))
     lines += given
     named = {_SAME.get(name, name) for name in map(_name, lines)}
-    ours = dict(ours)
-    for part in (extra_of(flavor), "serving", ""):
-        of_part = [
-            line
-            for line in ours.get(part, ())
-            if part in ("serving", "") or _SAME.get(_name(line), _name(line)) not in named
-        ]
-        lines += [line for line in of_part if line not in lines]
+    own = [line for line in ours.get(extra_of(flavor), ()) if _SAME.get(_name(line), _name(line)) not in named]
+    lines += [line for line in dict.fromkeys([*own, *floors.values()]) if line not in lines]
     if _takes_columns(manifest) and "pandas" not in named:
         lines.append("pandas")  # columns come to a model as a DataFrame
     return lines, notes
+
+
+def _meets(line: str, floor: str) -> bool:
+    """Whether a version that the model pins is one that we take; what is no pin is left to the resolver."""
+    try:
+        pins = [
+            each.version for each in Requirement(line).specifier if each.operator == "==" and "*" not in each.version
+        ]
+        return all(Requirement(floor).specifier.contains(each, prereleases=True) for each in pins)
+    except (InvalidRequirement, InvalidVersion):
+        return True
 
 
 def extra_of(flavor: str) -> str:
