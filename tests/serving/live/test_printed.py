@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+
+import pytest
 
 from tests.serving.live.process import serving, until
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_printed_command_is_answered(moody):
     with serving(f"it's a mood={moody}") as server:
         until(lambda: server.written("curl"))
