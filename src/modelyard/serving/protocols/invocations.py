@@ -1,8 +1,9 @@
 """MLflow's scoring protocol: `/invocations`.
 
 Source: MLflow 3.17, `mlflow/pyfunc/scoring_server/__init__.py` and `mlflow/utils/proto_json_utils.py`. What differs on
-purpose: unknown columns are refused, text never becomes a number, numbers never lose digits, NaN is written as null,
-and a body that does not fit is always status 400 (MLflow says 500 to some).
+purpose: unknown columns and params are refused, text and booleans never become numbers, numbers never lose digits,
+binaries are base 64 in `inputs` and `instances` too, no rows are answered with no rows, NaN is written as null, and a
+model that raises is status 500 (MLflow says 400).
 """
 
 from __future__ import annotations
