@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from modelyard.client import cache
 from modelyard.client.client import Client
+from modelyard.client.pull import pull
 from modelyard.domain.errors import (
     DataCorrupted,
     InvalidArgument,
@@ -105,6 +106,22 @@ def test_a_directory_is_served_under_its_name_or_another(tmp_path):
     assert got.found["wine"].digest == digests.compute(wine)
     assert got.found["wine"].run_id == "a" * 32
     assert list(sources(wine, name="best").look().found) == ["best"]
+
+
+def test_a_downloaded_directory_knows_its_version(registry):
+    registry.make("wine")
+    registry.make("wine")
+    (done,) = pull(registry.client, "name = 'wine'", registry.folder / "models").models
+    model = sources(done.path).look().found["wine"]
+    assert (model.name, model.registered_model, model.version, model.digest) == ("wine", "wine", "2", done.digest)
+    folder = save(registry.folder / "here")
+    (folder / "registered_model_meta").write_text("model_name: red\nmodel_version: '7'\n")
+    served = sources(folder)
+    model = served.look().found["here"]
+    assert (model.registered_model, model.version) == ("red", "7")
+    assert served.fetch(model) == folder
+    (folder / "registered_model_meta").write_text("- none\n")
+    assert served.look().found["here"].version == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ Everything here is plain blocking code, for a thread of its own. `Sources` is wh
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .registry import Registry
 
 _log: Final = logging.getLogger("modelyard.serving")
+_META: Final = "registered_model_meta"
 
 
 class Sources:
@@ -225,6 +227,7 @@ def _look_at(source: Source) -> Found | Missing:
         return Missing(name, source.text, error.message)
     except OSError as error:
         return Missing(name, source.text, f"{path} cannot be read: {error.strerror}.")
+    registered, version = _registered(path)
     marks = " ".join(f"{each.st_ino:x}-{each.st_mtime_ns:x}-{each.st_size:x}" for each in stats)
     return Found(
         name=name,
@@ -232,7 +235,25 @@ def _look_at(source: Source) -> Found | Missing:
         uri=str(path),
         identity=recorded or f"{path} {told.model_uuid} {marks}",
         digest=recorded,
+        registered_model=registered,
+        version=version,
         run_id=str(told.run_id or ""),
         model_id=str(told.model_id or ""),
-        tags={},
     )
+
+
+def _registered(path: Path) -> tuple[str, str]:
+    """Name and version of the registered model that was downloaded into a directory; empty if it does not say.
+
+    MLflow says it in a file in the model, which an image of ours has too; `modelyard models pull` in one beside it.
+    """
+    try:
+        if (path / _META).is_file():
+            import yaml
+
+            told = yaml.safe_load((path / _META).read_text(encoding="utf-8"))
+            return str(told["model_name"]), str(told["model_version"])
+        told = json.loads((path.parent / f".{path.name}.json").read_text(encoding="utf-8"))["origin"]
+        return str(told["name"]), str(told["version"])
+    except Exception:  # noqa: BLE001 - a courtesy, in files that anybody may have written
+        return "", ""
