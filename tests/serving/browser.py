@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
 import shutil
-import subprocess
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -24,9 +25,9 @@ class Page:
         complaints: what the browser wrote to its console: errors, and what the page's policy did not allow.
     """
 
-    def __init__(self, send: int, receive: int) -> None:
-        self._send = os.fdopen(send, "wb", buffering=0)
-        self._receive = os.fdopen(receive, "rb")
+    def __init__(self, send: IO[bytes], receive: IO[bytes]) -> None:
+        self._send = send
+        self._receive = receive
         self._ids = itertools.count(1)
         self._session = ""
         self.complaints: list[str] = []
@@ -34,10 +35,6 @@ class Page:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
-
-    def close(self) -> None:
-        self._send.close()
-        self._receive.close()
 
     def _message(self) -> dict[str, Any]:
         found = bytearray()
@@ -93,29 +90,34 @@ class Page:
         file.write_bytes(base64.b64decode(shot["data"]))
 
 
+def _far(descriptor: int) -> int:
+    """The same, under a number that is out of the way of 3 and 4."""
+    found = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 100)
+    os.close(descriptor)
+    return found
+
+
 @contextmanager
 def browser(profile: Path) -> Iterator[Page]:
     """A page in a browser of its own."""
     assert CHROMIUM
-    ours_in, theirs_out = os.pipe()
-    theirs_in, ours_out = os.pipe()
     options = [
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-extensions",
         "--disable-component-update", "--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={profile}",
     ]  # fmt: skip
-    # it reads from descriptor 3 and writes to 4
-    shell = ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", CHROMIUM, *options, "about:blank"]
-    process = subprocess.Popen(
-        shell, pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    os.close(theirs_in)
-    os.close(theirs_out)
-    page = None
-    try:
-        page = Page(ours_out, ours_in)
-        yield page
-    finally:
-        if page is not None:
-            page.close()
-        process.kill()
-        process.wait()
+    with ExitStack() as held:
+        theirs_in, ours_out = map(_far, os.pipe())
+        ours_in, theirs_out = map(_far, os.pipe())
+        send = held.enter_context(os.fdopen(ours_out, "wb", buffering=0))
+        receive = held.enter_context(os.fdopen(ours_in, "rb"))
+        silent = [(os.POSIX_SPAWN_OPEN, each, "/dev/null", os.O_RDWR, 0) for each in (0, 1, 2)]
+        # it reads from descriptor 3 and writes to 4
+        pipes = [(os.POSIX_SPAWN_DUP2, theirs_in, 3), (os.POSIX_SPAWN_DUP2, theirs_out, 4)]
+        process = os.posix_spawn(
+            CHROMIUM, [CHROMIUM, *options, "about:blank"], dict(os.environ), file_actions=[*silent, *pipes]
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        held.callback(os.waitpid, process, 0)
+        held.callback(os.kill, process, signal.SIGKILL)
+        yield Page(send, receive)

@@ -32,7 +32,7 @@ _SCALARS: Final[dict[DataType, JsonSchema]] = {
     DataType.datetime: {
         "type": "string",
         "description": "ISO 8601, without a time zone",
-        "pattern": r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?$",
+        "pattern": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?)?$",
     },
 }
 _MISSING: Final = (DataType.float, DataType.double, DataType.string, DataType.binary, DataType.datetime)
