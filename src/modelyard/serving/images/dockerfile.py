@@ -90,9 +90,11 @@ class Image:
         return {file: _filled(file, words) for file in ("Dockerfile", "README.md")}
 
     def _installer(self) -> str:
-        source = ["--require-hashes", "-r", requirements.INSTALLER] if self.locked else ["uv"]
+        version = requirements.uv_version()
+        named = [f"uv=={version}" if version else "uv"]
+        source = ["--require-hashes", "-r", requirements.INSTALLER] if self.locked else named
         return "\n".join([
-            f"COPY {requirements.INSTALLER} ./" if self.locked else "# NOT LOCKED: the newest uv.",
+            *([f"COPY {requirements.INSTALLER} ./"] if self.locked else []),
             "RUN --mount=type=secret,id=pip,target=/etc/pip.conf \\",
             f"    {_run('python3', '-m', 'pip', 'install', '--no-cache-dir', '--no-deps', *source)}",
         ])  # fmt: skip
