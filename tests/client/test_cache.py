@@ -104,6 +104,19 @@ def test_what_was_not_used_for_longest_goes_first(monkeypatch, root):
     assert [model.is_dir() for model in (*kept, third)] == [True, False, True]
 
 
+def test_a_full_cache_makes_room_for_what_comes(monkeypatch, root):
+    monkeypatch.setenv("MODELYARD_CACHE_BYTES", "2500")
+    first = cache.get("server wine/1", None, Source())
+    cache.release(first)
+    second = cache.get("server wine/2", None, Source())
+    assert [model.is_dir() for model in (first, second)] == [True, True]
+    third = cache.get("server wine/3", None, Source())
+    assert [model.is_dir() for model in (first, second, third)] == [False, True, True]
+    again = Source()
+    assert cache.get("server wine/1", None, again) == first
+    assert again.fetched == 1
+
+
 def test_what_another_process_uses_stays(monkeypatch, root):
     kept = cache.get("server wine/1", None, Source())
     forget(monkeypatch)

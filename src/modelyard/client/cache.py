@@ -36,6 +36,7 @@ STALE_S: Final = 7 * 86_400
 
 _held: dict[Path, int] = {}  # lock → descriptor, kept open: a loaded model may read its files at any time
 _verified: set[Path] = set()
+_sizes: dict[Path, int] = {}  # cache → bytes, as far as this process knows
 _guard = threading.Lock()
 
 
@@ -66,6 +67,7 @@ def get(identity: str, digest: str | None, fetch: Callable[[Path], object]) -> P
         (root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     model = root / "models" / key
     _use(root / "locks" / f"{key}.use")
+    grown = 0
     if not _is_good(model, digest):
         with _lock(root / "locks" / f"{key}.fetch"):
             if not _is_good(model, digest):
@@ -73,9 +75,13 @@ def get(identity: str, digest: str | None, fetch: Callable[[Path], object]) -> P
                 incoming = root / "incoming" / key
                 incoming.mkdir(exist_ok=True)
                 fetch(incoming)
-                _publish(incoming, model, digest)
+                grown = _publish(incoming, model, digest)
     _touch(model)
-    evict(root)
+    known = _sizes.get(root)
+    if known is None or (grown and known + grown > settings.CACHE_BYTES.get()):
+        evict(root)
+    else:  # looking at every model for every model would take long where there are many
+        _sizes[root] = known + grown
     return model
 
 
@@ -91,9 +97,11 @@ def release(model: Path) -> None:
         os.close(fd)
 
 
-def _publish(incoming: Path, model: Path, digest: str | None) -> None:
+def _publish(incoming: Path, model: Path, digest: str | None) -> int:
+    """Its size in bytes."""
+    found = digests.files(incoming)
     try:
-        digests.verify(incoming, digest)
+        digests.verify(incoming, digest, found)
     except DataCorrupted:
         shutil.rmtree(incoming, ignore_errors=True)
         raise
@@ -102,13 +110,14 @@ def _publish(incoming: Path, model: Path, digest: str | None) -> None:
         if file.is_file():
             file.chmod(0o444)
             size += file.stat().st_size
-    actual = digests.compute(incoming)
+    actual = digests.combined(found)
     incoming.replace(model)
     note = {"digest": actual, "size": size}
     part = model.with_suffix(".part")
     part.write_text(json.dumps(note), encoding="utf-8")
     part.replace(model.with_suffix(".json"))
     _verified.add(model)
+    return size
 
 
 def _is_good(model: Path, digest: str | None) -> bool:
@@ -172,6 +181,7 @@ def evict(root: Path, most: int | None = None) -> list[Path]:
                 _remove(model)
                 removed.append(model)
                 total -= size
+    _sizes[root] = total
     with contextlib.suppress(OSError):
         for left in (root / "incoming").iterdir():
             if time.time() - left.stat().st_mtime > STALE_S:
