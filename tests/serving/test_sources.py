@@ -140,6 +140,12 @@ def test_a_downloaded_directory_knows_its_version(registry):
         (["50%=above/model"], {}, InvalidArgument, "'50%' is no name for a model"),
         (["above/model"], {"name": "a/b"}, InvalidArgument, "'a/b' is no name for a model"),
         (["above/model", "models:/wine/1"], {"name": "x"}, InvalidArgument, "--name is for one model"),
+        (
+            ["above/model", "models:/wine/1"],
+            {"default_model": "win"},
+            InvalidArgument,
+            "--default-model 'win' is not served: there is model, wine",
+        ),
         (["above/model"], {"stage": "Production"}, InvalidArgument, "--stage needs --filter"),
         ([], {"filter": "x", "stage": "Staging", "alias": "a"}, InvalidArgument, "one of --stage, --alias"),
         ([], {"filter": "x", "stage": "canary"}, InvalidArgument, "no stage 'canary'.*--environment"),

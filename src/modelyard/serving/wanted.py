@@ -114,7 +114,17 @@ def parse(models: Sequence[str], settings: ServeSettings) -> list[Source]:
         if len(sources) > 1 or sources[0].filter:
             raise InvalidArgument("--name is for one model; of several, each is named as NAME=MODEL.")
         sources = [_renamed(sources[0], settings.name)]
+    names = [source.name or source.likely_name for source in sources]
+    if settings.default_model and all(map(_is_definite, sources)) and settings.default_model not in names:
+        raise InvalidArgument(f"--default-model {settings.default_model!r} is not served: there is {', '.join(names)}.")
     return sources
+
+
+def _is_definite(source: Source) -> bool:
+    """Whether its serving name is known before anybody was asked."""
+    return bool(source.name or source.directory) or (
+        source.uri.startswith("models:") and not uris.parse_model(source.uri).model_id
+    )
 
 
 def _source(given: str) -> Source:
