@@ -529,9 +529,16 @@ def test_only_the_outputs_that_are_asked_for_are_sent() -> None:
 
 def test_an_answer_that_tensors_cannot_hold_is_an_error_not_an_exception() -> None:
     model = wire(INPUT)
-    answer = model.write(read(model, tensor("x", [1], "INT64", [1])), [object()])
-    assert answer.status == 500
-    assert "cannot be sent as tensors" in json.loads(answer.body)["error"]
+    for output in ([object()], np.array([1j])):
+        answer = model.write(read(model, tensor("x", [1], "INT64", [1])), output)
+        assert answer.status == 500
+        assert "cannot be sent as tensors" in json.loads(answer.body)["error"]
+
+
+def test_half_of_a_surrogate_pair_and_large_numbers_are_written() -> None:
+    model = wire(INPUT)
+    assert answered(model, ["\ud800"])["outputs"][0]["data"] == ["\ud800"]
+    assert answered(model, [2**70])["outputs"][0]["data"] == [str(2**70)]
 
 
 def test_extensions_that_are_not_offered_are_said_so() -> None:

@@ -62,7 +62,7 @@ def page(facts: Facts, *, nested: bool = False) -> bytes:
     shown = examples.of_model(facts.manifest, facts.folder)
     signature = facts.manifest.signature
     inputs, outputs = (signature.inputs, signature.outputs) if signature else (None, None)
-    parts = [_head(facts, root, nested=nested), _links(facts, root), "</header><main>"]
+    parts = [_head(facts, root, nested=nested), _links(facts, root, nested=nested), "</header><main>"]
     parts.append(_try(inputs, shown))
     parts.append(_calls(facts, inputs, shown))
     parts.append('<div class="two">')
@@ -158,8 +158,8 @@ def _state(facts: Facts) -> str:
     )
 
 
-def _links(facts: Facts, root: str) -> str:
-    own = "/openapi.json" if facts.short else f"{facts.models}/openapi.json"
+def _links(facts: Facts, root: str, *, nested: bool) -> str:
+    own = f"{facts.models}/openapi.json" if nested else "/openapi.json"
     links = [(own, "OpenAPI"), (facts.models, "All about it"), ("/ready", "Readiness"), ("/metrics", "Metrics")]
     return '<ul class="links">' + "".join(
         f'<li><a href="{escape(root + path)}">{text}</a></li>' for path, text in links

@@ -21,6 +21,8 @@ from modelyard.packaging.schema import (
 JsonSchema = dict[str, Any]
 
 _WIDEST: Final = 1.7976931348623157e308
+_DAY: Final = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_TIME: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _SCALARS: Final[dict[DataType, JsonSchema]] = {
     DataType.boolean: {"type": "boolean"},
     DataType.integer: {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
@@ -32,7 +34,7 @@ _SCALARS: Final[dict[DataType, JsonSchema]] = {
     DataType.datetime: {
         "type": "string",
         "description": "ISO 8601, without a time zone",
-        "pattern": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?)?$",
+        "pattern": rf"^{_DAY}([T ]{_TIME})?$",
     },
 }
 _MISSING: Final = (DataType.float, DataType.double, DataType.string, DataType.binary, DataType.datetime)

@@ -16,13 +16,15 @@ import msgspec
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotSupported
 from modelyard.packaging.enforcement import enforce_params
 from modelyard.packaging.manifest import Model
-from modelyard.serving.calls import Answered, Asked, Call
-from modelyard.serving.outputs import Columns
+from modelyard.serving.calls import OPEN_INFERENCE, Answered, Asked, Call
+from modelyard.serving.outputs import Columns, encode
 from modelyard.serving.protocols import open_inference_metadata as metadata
 from modelyard.serving.protocols import open_inference_tensors as tensors
+from modelyard.serving.protocols.open_inference_answers import Told, told
 from modelyard.serving.protocols.open_inference_fit import Fit
 from modelyard.serving.protocols.open_inference_quick import quick
-from modelyard.serving.protocols.open_inference_tensors import Given, Input, Told
+from modelyard.serving.protocols.open_inference_tensors import Given, Input
+from modelyard.serving.refusals import refuse
 
 BINARY: Final = b"application/octet-stream"
 
@@ -33,7 +35,6 @@ _PROTOCOL: Final = {
 """Parameters of a request that are the protocol's, Triton's or MLServer's own, and none of the model's."""
 
 _DECODE: Final = msgspec.json.Decoder(tensors.Request).decode
-_ENCODE: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ class OpenInference:
             parts = [there[name] for name in echo.wanted]
         head = self._head if echo.id is None else {**self._head, "id": echo.id}
         if echo is _PLAIN or (not echo.binary and not any((echo.wanted or {}).values())):
-            return Answered(200, _ENCODE({**head, "outputs": [each.to_json() for each in parts]}), rows=rows)
+            return Answered(200, encode({**head, "outputs": [each.to_json() for each in parts]}), rows=rows)
         entries, blobs = [], []
         for each in parts:
             asked = echo.wanted[each.name] if echo.wanted is not None else None
@@ -212,7 +213,7 @@ class OpenInference:
             else:
                 entry = each.to_json()
             entries.append(entry)
-        text = _ENCODE({**head, "outputs": entries})
+        text = encode({**head, "outputs": entries})
         if not blobs:
             return Answered(200, text, rows=rows)
         return Answered(200, b"".join((text, *blobs)), BINARY, len(text), rows)
@@ -225,28 +226,26 @@ class OpenInference:
             names = [self._named(name, at) for at, name in enumerate(output)]
             if len(names) == len(known) == 1 and isinstance(output, Columns) and not output.named:
                 names = [known[0].name]
-            return [
-                tensors.told(name, value, column=column) for name, value in zip(names, output.values(), strict=True)
-            ]
+            return [told(name, value, column=column) for name, value in zip(names, output.values(), strict=True)]
         if hasattr(output, "columns") and hasattr(output, "to_numpy"):  # a DataFrame
             names = [self._named(name, at) for at, name in enumerate(output.columns)]
-            return [tensors.told(name, output.iloc[:, at], column=True) for at, name in enumerate(names)]
+            return [told(name, output.iloc[:, at], column=True) for at, name in enumerate(names)]
         if isinstance(output, list) and output and all(isinstance(each, Mapping) for each in output):
             names = list(dict.fromkeys(str(name) for each in output for name in each))
-            return [tensors.told(name, [each.get(name) for each in output], column=column) for name in names]
+            return [told(name, [each.get(name) for each in output], column=column) for name in names]
         if len(known) > 1 and isinstance(output, tuple) and len(output) == len(known):
-            return [tensors.told(each.name, value, column=column) for each, value in zip(known, output, strict=True)]
+            return [told(each.name, value, column=column) for each, value in zip(known, output, strict=True)]
         if len(known) > 1 and getattr(output, "ndim", 0) == 2 and output.shape[1] == len(known):
-            return [tensors.told(each.name, output[:, at], column=column) for at, each in enumerate(known)]
+            return [told(each.name, output[:, at], column=column) for at, each in enumerate(known)]
         name = known[0].name if len(known) == 1 else "output-0"
-        return [tensors.told(name, output, column=column)]
+        return [told(name, output, column=column)]
 
     def _named(self, name: Any, at: int) -> str:
         return name if isinstance(name, str) else f"output-{at}" if name == at else str(name)
 
     def refuse(self, error: ModelyardError, status: int) -> Answered:
         """An error in the protocol's words."""
-        return Answered(status, metadata.error(error.message))
+        return refuse(OPEN_INFERENCE, status, error.message, error.places)
 
 
 def _offered(sent: Input) -> None:

@@ -141,8 +141,3 @@ def index(models: Iterable[tuple[str, str, bool, str]], *, ready_only: bool = Fa
             entry = {"name": name, "version": version, "state": "READY" if ready else "UNAVAILABLE", "reason": reason}
             told.append({key: value for key, value in entry.items() if key != "version" or value})
     return msgspec.json.encode(told)
-
-
-def error(message: str) -> bytes:
-    """An error in the protocol's words."""
-    return msgspec.json.encode({"error": message})
