@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -219,3 +220,21 @@ def test_one_column_of_lists():
     unnamed = Table(Schema([ColSpec(DataType.double), ColSpec(DataType.string)]))
     assert unnamed.decode(b'[1, "a"]') == ([(1.0, "a")], 1, True)
     assert unnamed.decode(b'[[1, "a"]]') == ([(1.0, "a")], 1, False)
+
+
+def test_columns_without_names_and_very_many_of_them():
+    from modelyard.packaging.enforcement import enforce
+
+    schema = Schema([ColSpec(DataType.double), ColSpec(DataType.string), ColSpec(DataType.boolean)])
+    rows, count, one = Table(schema).decode(b'[[1, "a", true], [2.5, "b", false]]')
+    assert (count, one) == (2, False)
+    expected = enforce(pd.DataFrame([[1.0, "a", True], [2.5, "b", False]]), schema)
+    pd.testing.assert_frame_equal(Frames(schema).make([Call(rows, count)]), expected)
+    wide = Schema([ColSpec(DataType.double, f"c{at}") for at in range(1500)])
+    row = {f"c{at}": at for at in range(1500)}
+    with pytest.raises(ValueError, match=""):
+        Table(wide).decode(json.dumps(row).encode())
+    assert Table(wide).plain(row)[0] == [tuple(map(float, range(1500)))]
+    assert Table(wide).split(list(row), msgspec.Raw(json.dumps([list(row.values())]).encode())) == [
+        tuple(map(float, range(1500)))
+    ]

@@ -166,7 +166,10 @@ def _joined(arrays: list[Any], fill: int) -> Any:
     arrays = [np.asarray(each) for each in arrays]
     if fill:
         arrays.append(np.repeat(arrays[-1][-1:], fill, axis=0))
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    if len(arrays) > 1:
+        return np.concatenate(arrays)
+    # a view of a request's bytes is not for writing, which a model may do
+    return arrays[0] if arrays[0].flags.writeable else arrays[0].copy()
 
 
 class Assembly:

@@ -22,6 +22,8 @@ Rows = list[tuple[Any, ...]]
 Taken = tuple[Any, int, bool]
 """Data, number of rows, and whether they came as one row rather than as a list."""
 
+_WIDE: Final = 1000
+"""More columns are always looked at closely: the time for finding names in an object grows with their square."""
 _ORDERS: Final = 64
 """Orders of columns that are remembered; a client keeps to one."""
 
@@ -52,7 +54,7 @@ class Table:
         self.row: Any = None
         self._decoder: Any = None
         self._by_column: Any = None
-        plain = not self.named or all(map(values.is_plain_name, self.names))
+        plain = not self.named or (len(self.names) <= _WIDE and all(map(values.is_plain_name, self.names)))
         if self.named and plain:
             self.row = self._struct(self._types)
             if all(isinstance(each.type, DataType) for each in self.columns):  # else values may be lists themselves
