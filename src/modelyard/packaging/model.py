@@ -7,6 +7,7 @@ the baseline profile.
 
 from __future__ import annotations
 
+import logging
 import platform
 import shutil
 import uuid
@@ -15,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, NotFound
-from modelyard.packaging import code, digest, environment, example, profile
+from modelyard.optional import MissingExtraError
+from modelyard.packaging import code, conversion, digest, environment, example, profile
 from modelyard.packaging import golden as golden_tests
 from modelyard.packaging.flavors.base import PYTHON_FUNCTION, Saved, find, known
 from modelyard.packaging.function import LoadedFunction
 from modelyard.packaging.manifest import Model
 from modelyard.packaging.signature import ModelSignature, infer_signature
 from modelyard.packaging.trust import Trust, trust
+
+_logger = logging.getLogger("modelyard")
 
 __all__ = ["LoadedFunction", "Model", "load", "load_function", "save"]
 
@@ -43,6 +47,7 @@ def save(
     run_id: str | None = None,
     model_id: str | None = None,
     artifact_path: str | None = None,
+    convert: str | None = None,
     **options: Any,
 ) -> Model:
     """Save a model into a new directory. It appears whole or not at all.
@@ -64,6 +69,8 @@ def save(
         run_id: The run that makes it.
         model_id: The logged model it belongs to.
         artifact_path: Its path within the run, or its name.
+        convert: `onnx` puts a graph beside the model, if it can be made and its answers agree with the golden tests or
+            those to the input example; else a warning says why not.
         options: The flavor's own, e.g. `serialization_format`.
 
     Raises:
@@ -95,7 +102,7 @@ def save(
             signature=signature if isinstance(signature, ModelSignature) else None,
         )
         environment.write(folder, saved.requires, requirements, extra_requirements)
-        if input_example is not None or golden is not None or baseline is not None:
+        if any(each is not None for each in (input_example, golden, baseline, convert)):
             if flavor == PYTHON_FUNCTION:  # the user's class, as a reader will have it; what we just wrote is ours
                 model = leaf.load(folder, manifest.flavors[PYTHON_FUNCTION], Trust(pickle=True))
             predict = leaf.function(model, saved.config, saved.function or {})
@@ -108,6 +115,8 @@ def save(
             golden_tests.make(function, golden, input_example, tolerance)
             if baseline is not None:
                 profile.make(function, baseline)
+            if convert is not None and conversion.convert(function, convert, leaf.name):
+                environment.write(folder, [*saved.requires, "onnxruntime"], requirements, extra_requirements)
         manifest.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         manifest.write(folder)
         digest.write(folder)
@@ -160,6 +169,7 @@ def load_function(
     allow_pickle: bool | None = None,
     trusted: Sequence[str] = (),
     model_config: Mapping[str, Any] | None = None,
+    prefer: str | None = None,
 ) -> LoadedFunction:
     """The model as a python function, from a directory that we or MLflow wrote.
 
@@ -170,6 +180,8 @@ def load_function(
         allow_pickle: As for `load`.
         trusted: As for `load`.
         model_config: Plain values for the context of a `PythonModel`, over those that were saved.
+        prefer: `onnx` takes the graph that the model was converted to, if there is one and ONNX Runtime is installed;
+            the model itself is then loaded only if it is given missing or infinite values.
 
     Raises:
         NotFound: there is no model, or it cannot predict.
@@ -183,6 +195,15 @@ def load_function(
             f"The model in '{path}' has no python_function flavor; it has {', '.join(manifest.flavors)}. "
             "Load it with its own library's load_model."
         )
+    if prefer == conversion.ONNX:
+        try:
+            found = conversion.load(
+                folder, manifest, lambda: load_function(folder, allow_pickle=allow_pickle, trusted=trusted)
+            )
+            if found is not None:
+                return found
+        except MissingExtraError as missing:
+            _logger.info("The model's ONNX graph is not used: %s", missing)
     name = maker(manifest, entry)
     if model_config and name == PYTHON_FUNCTION:
         entry = {**entry, "config": {**(entry.get("config") or {}), **model_config}}

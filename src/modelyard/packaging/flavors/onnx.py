@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import onnx
 
-from modelyard import optional, settings
+from modelyard import optional
 from modelyard.domain.errors import DataCorrupted, InvalidArgument
 from modelyard.packaging import code
+from modelyard.packaging.flavors import onnx_session
 from modelyard.packaging.flavors.base import Predict, Saved
 from modelyard.packaging.trust import Trust
 
@@ -86,27 +87,9 @@ class Onnx:
         session = runtime.InferenceSession(
             model.SerializeToString(),
             providers=usable or ["CPUExecutionProvider"],
-            sess_options=_options(runtime, config.get("onnx_session_options") or {}),
+            sess_options=onnx_session.options(runtime, config.get("onnx_session_options") or {}),
         )
         return _Session(session).predict
-
-
-def _options(runtime: Any, given: Mapping[str, Any]) -> Any:
-    options = runtime.SessionOptions()
-    if threads := settings.MODEL_THREADS.get():
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        # waiting for the next request would take a core from the processes beside this one
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    for name in ("inter_op_num_threads", "intra_op_num_threads"):
-        if given.get(name):
-            setattr(options, name, int(given[name]))
-    if mode := given.get("execution_mode"):
-        options.execution_mode = getattr(runtime.ExecutionMode, f"ORT_{str(mode).upper()}")
-    if level := given.get("graph_optimization_level"):
-        options.graph_optimization_level = runtime.GraphOptimizationLevel(level)
-    for name, value in (given.get("extra_session_config") or {}).items():
-        options.add_session_config_entry(name, value)
-    return options
 
 
 class _Session:
