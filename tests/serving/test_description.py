@@ -178,7 +178,7 @@ KINDS = st.recursive(
     ),
     max_leaves=3,
 )
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters='\\"'), min_size=1, max_size=8)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 COLUMNS = st.dictionaries(NAMES, st.tuples(KINDS, st.booleans()), min_size=1, max_size=4).map(
     lambda found: Schema([ColSpec(kind, name, required) for name, (kind, required) in found.items()])
 ) | st.lists(DATATYPES, min_size=1, max_size=3).map(lambda kinds: Schema([ColSpec(kind) for kind in kinds]))

@@ -208,6 +208,7 @@
       if (fault instanceof Wrong) return;
       throw fault;
     }
+    text ||= "...";
     for (const code of document.querySelectorAll("code[data-template]")) {
       code.textContent = code.dataset.template
         .replaceAll("\ue000", () => root)
@@ -216,6 +217,7 @@
     }
   };
   const python = (text) => {
+    if (text === "...") return text;
     try {
       const words = { true: "True", false: "False", null: "None" };
       JSON.parse(text);
@@ -231,7 +233,7 @@
     kinds.addEventListener("chosen", (event) => {
       const toJson = event.detail.getAttribute("aria-controls") === "as-json";
       if (toJson && byForm) {
-        try { body.value = question(2); } catch { /* what is wrong stays to be seen in the form */ }
+        try { body.value = question(2); body.rows = Math.min(16, 2 + body.value.split("\n").length); } catch { /* what is wrong stays to be seen in the form */ }
       }
       byForm = !toJson;
       snippets();

@@ -169,8 +169,11 @@ def _links(facts: Facts, root: str, *, nested: bool) -> str:
 def _try(inputs: Schema | None, shown: Examples) -> str:
     """The form; its fields are made by the script."""
     fields = _fields(inputs)
-    params = bool(shown.params)
-    body = _laid_out(examples.question(shown)) if shown.rows or shown.free else ""
+    params = bool(shown.params and fields)
+    asked = examples.question(shown)
+    if shown.params and not fields and asked is not None:
+        asked = {"inputs": asked, "params": shown.params}
+    body = "" if asked is None else _laid_out(asked)
     tabs, hidden = "", ""
     if fields:
         tabs = (
@@ -186,7 +189,8 @@ def _try(inputs: Schema | None, shown: Examples) -> str:
     return (
         f'<section class="try"><div class="head"><h2>Try it</h2>{tabs}</div>{source}<form id="try" autocomplete="off">'
         f'<div id="as-form"><div class="fields" id="fields"></div>{given}</div>'
-        f'<div id="as-json"{hidden}><textarea id="body" class="body" spellcheck="false" aria-label="Body as JSON">'
+        f'<div id="as-json"{hidden}><textarea id="body" rows="{min(16, max(4, body.count(chr(10)) + 2))}" '
+        'spellcheck="false" aria-label="Body as JSON">'
         f"{escape(body)}</textarea></div>"
         '<div class="row"><button class="send">Predict</button><button type="reset">Reset</button>'
         '<output id="status" aria-live="polite"></output></div>'
@@ -207,7 +211,8 @@ def _laid_out(question: Any) -> str:
 def _calls(facts: Facts, inputs: Schema | None, shown: Examples) -> str:
     """The same question in four ways; the script keeps the first two at what the form holds."""
     host = facts.base_url if "://" in facts.base_url else f"http://127.0.0.1:8000{facts.base_url}"
-    question = json.dumps(examples.question(shown), ensure_ascii=False) if shown.rows or shown.free else "..."
+    asked = examples.question(shown)
+    question = "..." if asked is None else json.dumps(asked, ensure_ascii=False)
     kind = "-H 'content-type: application/json'"
     natural = f"curl {_ROOT}{facts.prefix}/predict \\\n  {kind} \\\n  -d {_QUOTED}"
     python = (
