@@ -127,6 +127,7 @@ class Catalog:
         self._starting = asyncio.Semaphore(max(2, _cores()))
         self._fetching = asyncio.Semaphore(8)
         self._evicting = asyncio.Lock()
+        self._growing = asyncio.Lock()
         self._of: dict[int, tuple[Model, Version]] = {}
         self.shared = len(first.found) + len(first.missing) > max(_SHARED_ABOVE, settings.workers)
         self.away = ""
@@ -403,7 +404,7 @@ class Catalog:
     async def _load_shared(self, version: Version) -> None:
         """A place in one of the processes that many models share."""
         wanted = self._settings.workers or _cores()
-        async with self._starting:
+        async with self._growing:
             while len(self._pool) < wanted:
                 worker, _, _ = await self._start(0)
                 self._pool.append(worker)
