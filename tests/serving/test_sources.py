@@ -211,7 +211,7 @@ def test_each_way_to_name_a_model(registry):
         assert got.found["wine"].uri == f"models:/wine/{expected}"
         assert got.found["wine"].source == uri
     found = got.found["wine"]
-    assert (found.registered_model, found.label) == ("wine", "2.3.1")
+    assert (found.registered_model, found.label, found.model_id) == ("wine", "2.3.1", registry.model_id)
     logged = sources(f"models:/{model_id}").look().found["wine"]
     assert (logged.model_id, logged.version) == (model_id, "")
     named = sources("red=models:/wine/1", "white=models:/wine/2").look()
@@ -262,6 +262,18 @@ def test_of_all_that_match_one_version_each_or_the_reason(registry):
         sources(filter="tags.kind = 'z'").look()
     with pytest.raises(InvalidArgument, match="Invalid"):
         sources(filter="this is none").look()
+
+
+def test_a_registry_beside_no_tracking_server(registry, monkeypatch):
+    registry.make("wine")
+    monkeypatch.delenv("MODELYARD_TRACKING_URI")
+    monkeypatch.setenv("MODELYARD_DATA", str(registry.folder / "nowhere"))
+    with pytest.raises(NotFound, match=r"There is no .*nowhere\. Say where the models are registered"):
+        sources("models:/wine/1").look()
+    monkeypatch.setenv("MODELYARD_REGISTRY_URI", registry.server.url)
+    served = sources("models:/wine/1")
+    model = served.look().found["wine"]
+    digests.verify(served.fetch(model), model.digest)
 
 
 def test_an_unknown_model_is_refused_with_those_that_there_are(registry):

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -64,11 +63,6 @@ def read(registry: str, source: str) -> list[Found]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             models.append(_decoded(json.loads(file.read_text(encoding="utf-8"))))
     return sorted(models, key=lambda model: model.name)
-
-
-def clear() -> None:
-    """Forget everything."""
-    shutil.rmtree(cache.directory() / _FOLDER, ignore_errors=True)
 
 
 def _decoded(told: Any) -> Found:

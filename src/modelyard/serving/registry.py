@@ -35,7 +35,10 @@ _NAMED: Final = 20
 
 
 class Asking(Client):
-    """A client with little patience: what it asks for is asked again in a few seconds anyway."""
+    """A client with little patience: what it asks for is asked again in a few seconds anyway.
+
+    It raises NotFound for a local store that is not there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +46,11 @@ class Asking(Client):
 
     def _way(self, uri: str) -> Transport:
         if uri not in self._ways:
+            if uris.is_local(uri) and not uris.local_path(uri).exists():  # looking makes none
+                raise NotFound(
+                    f"There is no {uris.local_path(uri)}. Say where the models are registered with --tracking-uri "
+                    "or MODELYARD_TRACKING_URI: a server's URL, or a directory."
+                )
             self._ways[uri] = Transport(uri, timeout_s=_TIMEOUT_S, retries=1)
         return self._ways[uri]
 
@@ -58,31 +66,17 @@ class Asking(Client):
 
 
 class Registry:
-    """The registry and the tracking server that the environment names."""
+    """The registry and the tracking server that the environment names.
+
+    Attributes:
+        client: asks them.
+    """
 
     def __init__(self) -> None:
-        self._client: Client | None = None
+        self.client: Client = Asking()
         self._facts: dict[tuple[str, str, int], tuple[str, str | None]] = {}
         self._pinned: dict[Source, Found] = {}
         self._seen: dict[tuple[str, str, int], ModelVersion] = {}
-
-    @property
-    def client(self) -> Client:
-        """The client.
-
-        Raises:
-            NotFound: the environment names a local store that is not there; looking makes none.
-        """
-        if self._client is None:
-            client = Asking()
-            for uri in (client.tracking_uri, client.registry_uri):
-                if uris.is_local(uri) and not uris.local_path(uri).exists():
-                    raise NotFound(
-                        f"There is no {uris.local_path(uri)}. Say where the models are registered with --tracking-uri "
-                        "or MODELYARD_TRACKING_URI: a server's URL, or a directory."
-                    )
-            self._client = client
-        return self._client
 
     @property
     def uri(self) -> str:
@@ -163,7 +157,7 @@ class Registry:
             version=version.version,
             label=version.label or "",
             run_id=version.run_id,
-            model_id=version.model_id or "",
+            model_id=version.model_id or _logged(version.source),
             created_ms=version.creation_timestamp,
             tags=version.tags,
         )
@@ -260,6 +254,12 @@ class _Picker:
         if number is None:
             raise NotFound(absent)
         return self._registry.numbered(model, number)
+
+
+def _logged(source: str) -> str:
+    """The logged model that a version was made from, if its source says so."""
+    first = source.removeprefix("models:/").partition("/")[0]
+    return first if uris.is_model_id(first) else ""
 
 
 def _manifest(found: references.Reference) -> str:
