@@ -1,5 +1,5 @@
 """What makes a loaded model quick for small batches, without changing an answer."""
 
-from modelyard.serving.tuning.base import tune
+from modelyard.serving.tuning.tuners import tune
 
 __all__ = ["tune"]
