@@ -64,13 +64,13 @@ def load(note: notes.Load) -> Ready:
         function, name=note.name, version=note.version, plan=Plan(), unknown_columns=note.unknown_columns
     )
     if note.known is not None:
-        servable.plan = Plan(note.known.rows, note.known.least)
+        servable.plan = plan.known(function, note.known.rows, note.known.least)
         note.known.slot = note.slot
         return Ready(servable, note.known)
     report = golden.run(function) if note.golden else None
     if report is not None and report.results and not report.passed:
         raise GoldenFailure(report)
-    chosen = servable.plan = plan.plan(function, mode=note.batching, max_rows=note.max_rows)
+    chosen = servable.plan = plan.plan(function, mode=note.batching, max_rows=note.max_rows, quick=note.quick)
     return Ready(servable, _told(note, chosen, tuned, report, [str(each) for each in differences]))
 
 

@@ -16,6 +16,7 @@ from modelyard.serving.independence import Trial, Unlike, parts
 
 MODES: Final = ("auto", "on", "off")
 MOST_ROWS: Final = 1024
+QUICK_ROWS: Final = 64
 BUDGET_S: Final = 0.005
 """A batch may take so long, whatever one row takes: what others wait while it runs."""
 TIMES_ONE: Final = 4
@@ -45,10 +46,11 @@ def plan(
     mode: str = "auto",
     max_rows: int | None = None,
     budget_ms: float | None = None,
+    quick: bool = False,
 ) -> Plan:
     """Warm a model, measure what numbers of rows cost, and decide how its calls are put together.
 
-    Takes about a second; for a model that takes long, about twenty predictions.
+    Takes up to half a second; for a model that takes long, about twenty predictions.
 
     Args:
         function: the model, tuned.
@@ -56,6 +58,7 @@ def plan(
             `off`: only measured.
         max_rows: at most so many; None or 0: what the measurement says.
         budget_ms: a batch may take so long; None: 5 ms, or four times what one row takes.
+        quick: be content with few rows and a tenth of the time: the model is one of many.
 
     Raises:
         InvalidArgument: there is no such mode.
@@ -71,8 +74,10 @@ def plan(
     except _Refused as fault:
         return Plan(reason=f"The model could not be tried with rows like those of {fault.found}: {fault}")
     most = min(max_rows or MOST_ROWS, MOST_ROWS)
+    if quick:
+        most = min(most, QUICK_ROWS)
     try:
-        seconds = _measured(asking, 1 if mode == "off" else most, budget_ms)
+        seconds = _measured(asking, 1 if mode == "off" else most, budget_ms, _MEASURING_S / (10 if quick else 1))
     except Unlike as fault:
         return Plan(reason=f"The model does not answer row by row: {fault}.")
     worth = _worth(seconds, budget_ms)
@@ -82,7 +87,24 @@ def plan(
         worth = max(worth, min(most, max(seconds)))
     if worth == 1:
         return Plan(seconds=seconds, reason="Rows are not cheaper together.")
-    return _proven(asking, worth, seconds, forced=mode == "on")
+    return _proven(asking, worth, seconds, _PROVING_S / (10 if quick else 1), forced=mode == "on")
+
+
+def known(function: LoadedFunction, rows: int, least: int) -> Plan:
+    """The plan of a model that was measured before, in another process: warmed, and not measured again.
+
+    Args:
+        function: the model, tuned.
+        rows: of the plan then.
+        least: likewise.
+    """
+    if rows == 1 and least == 1:
+        _warm(function)
+        return Plan()
+    try:
+        return Plan(rows, least, filler=_Asking(function).filler if least > 1 else None)
+    except _Refused:  # it did not, before
+        return Plan()
 
 
 def _warm(function: LoadedFunction) -> None:
@@ -145,7 +167,7 @@ class _Asking:
 # ---------------------------------------------------------------- cost
 
 
-def _measured(asking: _Asking, most: int, budget_ms: float | None) -> dict[int, float]:
+def _measured(asking: _Asking, most: int, budget_ms: float | None, measuring_s: float) -> dict[int, float]:
     """Seconds by number of rows: doubling, as long as it is bearable.
 
     Raises:
@@ -157,14 +179,14 @@ def _measured(asking: _Asking, most: int, budget_ms: float | None) -> dict[int, 
         data = asking.rows(size)
         parts(asking(data, 0), size)
         times: list[float] = []
-        while len(times) < 3 or (len(times) < 7 and sum(times) < _MEASURING_S / 20):
+        while len(times) < 3 or (len(times) < 7 and sum(times) < measuring_s / 20):
             start = perf_counter()
             asking(data, 0)
             times.append(perf_counter() - start)
-            if times[-1] > _MEASURING_S / 4:
+            if times[-1] > measuring_s / 4:
                 break
         seconds[size] = min(times)  # what else runs on this machine only ever adds
-        slow = perf_counter() - began > _MEASURING_S and len(seconds) >= _CALLS // 2
+        slow = perf_counter() - began > measuring_s and len(seconds) >= _CALLS // 2
         if slow or seconds[size] > 1.5 * _limit(seconds, budget_ms):
             break
         size = min(size * 2, most) if size < most else size + 1
@@ -191,7 +213,7 @@ def _worth(seconds: Mapping[int, float], budget_ms: float | None) -> int:
 # ---------------------------------------------------------------- proof
 
 
-def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], *, forced: bool) -> Plan:
+def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], proving_s: float, *, forced: bool) -> Plan:
     """The plan for at most `worth` rows: as many as do not change an answer, filled up if that helps."""
     cheap = seconds[1] < _CHEAP_S
     many, few = (64, 61) if cheap else (9, 4)
@@ -208,7 +230,7 @@ def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], *, forced
             continue
         good = worth
         for each in (trial, again):  # other rows: rounding shows in few of them
-            until = perf_counter() + _PROVING_S / 2
+            until = perf_counter() + proving_s / 2
             sizes = _sizes(good, cheap=cheap)
             good = each.largest(*sizes, least, each.alone(few, least), until) if good > 1 else good
         # what only begins to differ at some size has more often not been seen yet
