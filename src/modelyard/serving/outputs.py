@@ -6,6 +6,7 @@ Numbers are written as they are, to the last digit: a 32-bit float as the double
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -25,22 +26,32 @@ class Columns(dict[Any, Any]):
 
     Attributes:
         series: It was a Series.
+        names: The names as text; None if the columns have only positions.
     """
 
-    __slots__ = ("series",)
+    __slots__ = ("names", "series")
 
     def __init__(self, columns: Any = (), *, series: bool = False) -> None:
         super().__init__(columns)
         self.series = series
+        self.names = None if list(self) == list(range(len(self))) else list(map(str, self))
 
     @property
     def named(self) -> bool:
         """Whether the columns have names, and not just positions."""
-        return list(self) != list(range(len(self)))
+        return self.names is not None
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Its rows, as values of Python."""
-        return list(zip(*(listed(each) for each in self.values()), strict=True))
+        return list(zip(*[each if type(each) is list else listed(each) for each in self.values()], strict=True))
+
+    def cut(self, cells: tuple[Any, ...]) -> Columns:
+        """These columns with other cells."""
+        found: Columns = Columns.__new__(Columns)
+        for name, cell in zip(self, cells):  # noqa: B905 - as long as each other, and this is done for each call
+            found[name] = cell
+        found.series, found.names = self.series, self.names
+        return found
 
 
 def normal(output: Any) -> Any:
@@ -89,26 +100,22 @@ def split(output: Any, sizes: Sequence[int], total: int) -> list[Any] | None:
     if kind is np.ndarray or kind is list:
         if (kind is np.ndarray and not output.ndim) or len(output) != total:
             return None
-        found = []
-        start = 0
-        for size in sizes:
-            found.append(output[start : start + size])
-            start += size
-        return found
+        if total == len(sizes):  # all of one row
+            return [output[at : at + 1] for at in range(total)]
+        ends = list(itertools.accumulate(sizes))
+        return [output[end - size : end] for end, size in zip(ends, sizes, strict=True)]
     if kind is dict or kind is Columns:
-        parts: dict[Any, list[Any]] = {}
-        for name, each in output.items():
+        columns = []
+        for each in output.values():
             cut = split(each, sizes, total) if type(each) is np.ndarray or type(each) is list else None
             if cut is None:
                 return None
-            parts[name] = cut
-        if not parts:
+            columns.append(cut)
+        if not columns:
             return None
         if kind is Columns:
-            series = output.series
-            calls = range(len(sizes))
-            return [Columns({name: each[at] for name, each in parts.items()}, series=series) for at in calls]
-        return [{name: each[at] for name, each in parts.items()} for at in range(len(sizes))]
+            return [output.cut(cells) for cells in zip(*columns, strict=True)]
+        return [dict(zip(output, cells, strict=True)) for cells in zip(*columns, strict=True)]
     return None
 
 
@@ -130,9 +137,9 @@ def length(output: Any) -> int:
 
 def listed(values: Any) -> Any:
     """Arrays as lists; dates as dates, not as numbers."""
-    if type(values) is np.ndarray:
-        return values.astype("datetime64[us]").tolist() if values.dtype.kind == "M" else values.tolist()
-    return values
+    if type(values) is not np.ndarray:
+        return values
+    return values.astype("datetime64[us]").tolist() if values.dtype.kind == "M" else values.tolist()
 
 
 def _hook(value: Any) -> Any:

@@ -138,8 +138,8 @@ class Natural:
 
 
 def _objects(columns: Columns) -> list[Any]:
-    if columns.named:
-        names = list(map(str, columns))
-        return [dict(zip(names, row, strict=True)) for row in columns.rows()]
     rows = columns.rows()
+    names = columns.names
+    if names is not None:
+        return [dict(zip(names, row, strict=True)) for row in rows]
     return [row[0] for row in rows] if len(columns) == 1 else rows
