@@ -47,6 +47,7 @@ def plan(
     max_rows: int | None = None,
     budget_ms: float | None = None,
     quick: bool = False,
+    assembly: Assembly | None = None,
 ) -> Plan:
     """Warm a model, measure what numbers of rows cost, and decide how its calls are put together.
 
@@ -59,6 +60,7 @@ def plan(
         max_rows: at most so many; None or 0: what the measurement says.
         budget_ms: a batch may take so long; None: 5 ms, or four times what one row takes.
         quick: be content with few rows and a tenth of the time: the model is one of many.
+        assembly: of this model, if there is one already.
 
     Raises:
         InvalidArgument: there is no such mode.
@@ -70,7 +72,7 @@ def plan(
         _warm(function)
         return Plan(reason="The model has no signature, so it is not known what its rows are. Save it with one.")
     try:
-        asking = _Asking(function)
+        asking = _Asking(function, assembly)
     except _Refused as fault:
         return Plan(reason=f"The model could not be tried with rows like those of {fault.found}: {fault}")
     most = min(max_rows or MOST_ROWS, MOST_ROWS)
@@ -87,7 +89,7 @@ def plan(
         worth = max(worth, min(most, max(seconds)))
     if worth == 1:
         return Plan(seconds=seconds, reason="Rows are not cheaper together.")
-    return _proven(asking, worth, seconds, _PROVING_S / (10 if quick else 1), forced=mode == "on")
+    return _proven(asking, worth, seconds, quick=quick, forced=mode == "on")
 
 
 def known(function: LoadedFunction, rows: int, least: int) -> Plan:
@@ -125,8 +127,8 @@ class _Refused(Exception):
 class _Asking:
     """The model, asked as calls will ask it, and rows that it takes: the freest that it does."""
 
-    def __init__(self, function: LoadedFunction) -> None:
-        self._assembly = Assembly(function)
+    def __init__(self, function: LoadedFunction, assembly: Assembly | None = None) -> None:
+        self._assembly = assembly or Assembly(function)
         self._samples = samples.Samples(function)
         params = function.metadata.signature.params if function.metadata.signature else None
         self._params = enforce_params(None, params)
@@ -216,7 +218,8 @@ def _worth(seconds: Mapping[int, float], budget_ms: float | None) -> int:
 def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], proving_s: float, *, forced: bool) -> Plan:
     """The plan for at most `worth` rows: as many as do not change an answer, filled up if that helps."""
     cheap = seconds[1] < _CHEAP_S
-    many, few = (64, 61) if cheap else (9, 4)
+    many, few = (16, 9) if quick and cheap else (64, 61) if cheap else (9, 4)
+    proving_s = _PROVING_S / (10 if quick else 1)
     trial, again = Trial(asking, asking.rows(many)), Trial(asking, asking.rows(many + 1))
     if not trial.steady():
         told = "The model is random: its answers to the same row differ from call to call"
