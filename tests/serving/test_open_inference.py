@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from modelyard.domain.errors import InvalidArgument, ModelyardError, NotSupported
+from modelyard.domain.errors import InvalidArgument, ModelyardError
 from modelyard.packaging.manifest import Model
 from modelyard.packaging.signature import (
     AnyType,
@@ -30,11 +30,13 @@ from modelyard.packaging.signature import (
     Schema,
     TensorSpec,
 )
-from modelyard.serving.calls import Asked
+from modelyard.serving.assembly import Frames
+from modelyard.serving.calls import Asked, Call
 from modelyard.serving.outputs import Columns
 from modelyard.serving.protocols import open_inference_metadata as metadata
 from modelyard.serving.protocols.open_inference import OpenInference
 from modelyard.serving.protocols.open_inference_tensors import NUMPY, Input
+from modelyard.serving.refusals import ModelFailed, WrongContentType
 
 
 def wire(inputs=None, outputs=None, params=None, **options) -> OpenInference:
@@ -52,8 +54,17 @@ def asked(*inputs, **fields) -> Asked:
     return Asked(2, json.dumps({"inputs": list(inputs), **fields}).encode())
 
 
+def columns(wire: OpenInference, asked: Asked):
+    """The call, rows as columns."""
+    call = wire.read(asked)
+    if type(call.data) is list:
+        names = list(wire._fit._keys.values())
+        call.data = {name: [row[at] for row in call.data] for at, name in enumerate(names)}
+    return call
+
+
 def read(wire: OpenInference, *inputs, **fields):
-    return wire.read(asked(*inputs, **fields))
+    return columns(wire, asked(*inputs, **fields))
 
 
 def refused(wire: OpenInference, *inputs, **fields) -> str:
@@ -131,7 +142,7 @@ def test_triton_sends_the_upper_halves_of_floats() -> None:
 def test_triton_sends_texts_each_behind_its_length() -> None:
     model = wire([ColSpec("string", "text")], [ColSpec("string", "label")])
     body = TRITON_TEXT + b"\t\x00\x00\x00very good\x05\x00\x00\x00caf\xc3\xa9"
-    call = model.read(Asked(2, memoryview(body), b"", len(TRITON_TEXT)))
+    call = columns(model, Asked(2, memoryview(body), b"", len(TRITON_TEXT)))
     assert (call.data, call.rows) == ({"text": ["very good", "café"]}, 2)
     answer = model.write(call, ["good", "größer"])
     assert answer.body[answer.json_bytes :] == b"\x04\x00\x00\x00good\x08\x00\x00\x00gr\xc3\xb6\xc3\x9fer"
@@ -139,15 +150,15 @@ def test_triton_sends_texts_each_behind_its_length() -> None:
 
 def test_triton_mixes_bytes_and_json() -> None:
     model = wire([ColSpec("long", "n"), ColSpec("boolean", "flag")])
-    call = model.read(Asked(2, TRITON_MIXED + b"\x01\x00", b"", len(TRITON_MIXED)))
+    call = columns(model, Asked(2, TRITON_MIXED + b"\x01\x00", b"", len(TRITON_MIXED)))
     assert (plain(call.data), call.rows) == ({"n": [1, 2], "flag": [True, False]}, 2)
     assert list(call.data) == ["n", "flag"]
 
 
 def test_mlserver_sends_a_frame() -> None:
-    columns = {"text": "string", "n": "long", "x": "double", "ok": "boolean"}
-    model = wire([*(ColSpec(kind, name) for name, kind in columns.items()), ColSpec(Array(DataType.string), "tags")])
-    call = model.read(Asked(2, MLSERVER_PANDAS.encode()))
+    kinds = {"text": "string", "n": "long", "x": "double", "ok": "boolean"}
+    model = wire([*(ColSpec(kind, name) for name, kind in kinds.items()), ColSpec(Array(DataType.string), "tags")])
+    call = columns(model, Asked(2, MLSERVER_PANDAS.encode()))
     assert call.rows == 2
     assert np.isnan(call.data["x"][1])
     del call.data["x"]
@@ -163,7 +174,7 @@ def test_mlserver_sends_an_array_of_one_dimension_as_two() -> None:
 
 def test_mlserver_sends_base_64_and_dates() -> None:
     model = wire([ColSpec("binary", "blob"), ColSpec("datetime", "when")])
-    data = model.read(Asked(2, MLSERVER_OTHERS.encode())).data
+    data = columns(model, Asked(2, MLSERVER_OTHERS.encode())).data
     assert data["blob"] == [b"\x00\xff"]
     assert data["when"].astype(str).tolist() == ["2024-05-31T12:30:00.000000000"]
 
@@ -376,8 +387,8 @@ def test_a_raw_body_is_the_only_input() -> None:
     call = model.read(Asked(2, struct.pack("<8f", *range(8)), b"application/octet-stream", 0))
     assert (call.data.tolist(), call.rows) == ([[0, 1, 2, 3], [4, 5, 6, 7]], 2)
     assert model.write(call, np.array([1, 2])).body.endswith(struct.pack("<2q", 1, 2))
-    assert wire([ColSpec("string", "text")]).read(Asked(2, b"very good", b"", 0)).data == {"text": ["very good"]}
-    assert wire([ColSpec("binary", "image")]).read(Asked(2, b"\x89PNG", b"", 0)).data == {"image": [b"\x89PNG"]}
+    assert columns(wire([ColSpec("string", "text")]), Asked(2, b"very good", b"", 0)).data == {"text": ["very good"]}
+    assert columns(wire([ColSpec("binary", "image")]), Asked(2, b"\x89PNG", b"", 0)).data == {"image": [b"\x89PNG"]}
     for wrong, body in ((model, b"123"), (wire(WINE), b""), (wire(), b"")):
         with pytest.raises(InvalidArgument):
             wrong.read(Asked(2, body, b"", 0))
@@ -424,18 +435,17 @@ QUICK = [
 
 @pytest.mark.parametrize(("inputs", "sent"), QUICK)
 def test_the_short_way_gives_what_the_long_one_gives(inputs, sent) -> None:
-    model = wire(inputs)
+    model, schema = wire(inputs), Schema(inputs)
     quick = model._quick(msgspec.json.decode(json.dumps(sent), type=list[Input]), None)
-    model._quick = None
-    call = read(model, *sent)
     assert quick is not None
-    data, rows = quick
-    assert rows == call.rows
-    if not isinstance(call.data, dict):
-        data, call.data = {"": data}, {"": call.data}
-    assert list(data) == list(call.data)
-    for name, found in data.items():
-        np.testing.assert_array_equal(np.asarray(found, np.asarray(call.data[name]).dtype), call.data[name])
+    model._quick = None
+    found, expected = Call(*quick), model.read(asked(*sent))
+    assert found.rows == expected.rows
+    if schema.is_tensor_spec():
+        np.testing.assert_equal(found.data, expected.data)
+    else:
+        frames = Frames(schema)
+        pd.testing.assert_frame_equal(frames.make([found]), frames.make([expected]))
 
 
 # ---------------------------------------------------------------- answers
@@ -527,12 +537,11 @@ def test_only_the_outputs_that_are_asked_for_are_sent() -> None:
     )
 
 
-def test_an_answer_that_tensors_cannot_hold_is_an_error_not_an_exception() -> None:
+def test_an_answer_that_tensors_cannot_hold_is_the_model_s_failure() -> None:
     model = wire(INPUT)
     for output in ([object()], np.array([1j])):
-        answer = model.write(read(model, tensor("x", [1], "INT64", [1])), output)
-        assert answer.status == 500
-        assert "cannot be sent as tensors" in json.loads(answer.body)["error"]
+        with pytest.raises(ModelFailed, match="cannot be sent as tensors"):
+            model.write(read(model, tensor("x", [1], "INT64", [1])), output)
 
 
 def test_half_of_a_surrogate_pair_and_large_numbers_are_written() -> None:
@@ -547,8 +556,17 @@ def test_extensions_that_are_not_offered_are_said_so() -> None:
         {"outputs": [{"name": "y", "parameters": {"classification": 2}}]},
         {"inputs": [n | {"parameters": {"shared_memory_region": "a"}}]},
     ):
-        with pytest.raises(NotSupported):
+        with pytest.raises(InvalidArgument, match="not offered"):
             wire(INPUT).read(Asked(2, json.dumps({"inputs": [n], **fields}).encode()))
+
+
+def test_other_types_of_bodies_are_refused() -> None:
+    body = asked(tensor("x", [1], "INT64", [1])).body
+    for good in (b"application/json; charset=utf-8", b"application/octet-stream", b"application/vnd.kserve+json"):
+        assert wire(INPUT).read(Asked(2, body, good)).rows == 1
+    for bad in (b"text/csv", b"application/x-www-form-urlencoded", b"application/json; charset=latin-1"):
+        with pytest.raises(WrongContentType):
+            wire(INPUT).read(Asked(2, body, bad))
 
 
 def test_errors_are_in_the_protocol_s_words() -> None:
@@ -621,7 +639,7 @@ def test_any_texts_come_through_json_and_bytes_and_back(texts, binary) -> None:
         del entry["data"]
         entry["parameters"] = {"binary_data_size": len(blob)}
     head = json.dumps({"inputs": [entry], "parameters": {"binary_data_output": binary}}).encode()
-    call = model.read(Asked(2, head + blob, b"", len(head)) if binary else Asked(2, head))
+    call = columns(model, Asked(2, head + blob, b"", len(head)) if binary else Asked(2, head))
     assert (call.data["x"], call.rows) == (texts, len(texts))
     answer = model.write(call, call.data["x"])
     if binary and texts:

@@ -13,18 +13,19 @@ from typing import Any, Final
 
 import msgspec
 
-from modelyard.domain.errors import InvalidArgument, ModelyardError, NotSupported
+from modelyard.domain.errors import InvalidArgument, ModelyardError
 from modelyard.packaging.enforcement import enforce_params
 from modelyard.packaging.manifest import Model
-from modelyard.serving.calls import OPEN_INFERENCE, Answered, Asked, Call
+from modelyard.serving.calls import JSON, OPEN_INFERENCE, Answered, Asked, Call
 from modelyard.serving.outputs import Columns, encode
 from modelyard.serving.protocols import open_inference_metadata as metadata
 from modelyard.serving.protocols import open_inference_tensors as tensors
+from modelyard.serving.protocols.content_types import media_type
 from modelyard.serving.protocols.open_inference_answers import Told, told
 from modelyard.serving.protocols.open_inference_fit import Fit
 from modelyard.serving.protocols.open_inference_quick import quick
 from modelyard.serving.protocols.open_inference_tensors import Given, Input
-from modelyard.serving.refusals import refuse
+from modelyard.serving.refusals import ModelFailed, WrongContentType, refuse
 
 BINARY: Final = b"application/octet-stream"
 
@@ -82,8 +83,10 @@ class OpenInference:
 
         Raises:
             InvalidArgument: it does not decode, or does not fit the signature; everything that is wrong is named.
-            NotSupported: it asks for an extension that is not offered.
+            WrongContentType: it is neither JSON nor bytes.
         """
+        if asked.content_type != JSON:
+            _readable(asked.content_type)
         if asked.json_bytes >= 0:
             return self._read_binary(memoryview(asked.body), asked.json_bytes)
         try:
@@ -176,7 +179,7 @@ class OpenInference:
             parameters = each.parameters or {}
             for extension in ("classification", "shared_memory_region"):
                 if extension in parameters:
-                    raise NotSupported(f"Output {each.name!r} asks for {extension}, which is not offered here.")
+                    raise InvalidArgument(f"Output {each.name!r} asks for {extension}, which is not offered here.")
             binary = parameters.get("binary_data")
             wanted[each.name] = binary if isinstance(binary, bool) else None
         known = {each.name for each in self._outputs}
@@ -185,12 +188,16 @@ class OpenInference:
     # ---------------------------------------------------------------- writing
 
     def write(self, call: Call, output: Any) -> Answered:
-        """The answer: one tensor for each column, array of a dictionary, or the one array that the model gave."""
+        """The answer: one tensor for each column, array of a dictionary, or the one array that the model gave.
+
+        Raises:
+            ModelFailed: it holds something that tensors cannot.
+        """
         echo: _Echo = call.echo or _PLAIN
         try:
             parts = self._told(output)
         except (InvalidArgument, ValueError, TypeError) as fault:
-            return self.refuse(NotSupported(f"The model's answer cannot be sent as tensors: {fault}"), 500)
+            raise ModelFailed(f"The model's answer cannot be sent as tensors: {fault}") from None
         rows = call.rows if call.rows >= 0 else parts[0].shape[0] if parts else 0
         if echo.wanted is not None:
             there = {each.name: each for each in parts}
@@ -248,9 +255,15 @@ class OpenInference:
         return refuse(OPEN_INFERENCE, status, error.message, error.places)
 
 
+def _readable(header: bytes) -> None:
+    named = media_type(header)
+    if named not in ("application/json", "application/octet-stream") and not named.endswith("+json"):
+        raise WrongContentType(f"The body has to be application/json or application/octet-stream, not {named[:100]}.")
+
+
 def _offered(sent: Input) -> None:
     if sent.parameters and "shared_memory_region" in sent.parameters:
-        raise NotSupported(f"Input {sent.name!r} lies in shared memory, an extension that is not offered here.")
+        raise InvalidArgument(f"Input {sent.name!r} lies in shared memory, an extension that is not offered here.")
 
 
 def _loose(body: bytes | memoryview, fault: Exception) -> tensors.Request:

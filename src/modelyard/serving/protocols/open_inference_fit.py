@@ -90,9 +90,7 @@ class Fit:
         if len(lengths) > 1:
             told = ", ".join(f"{name!r} {len(column)}" for name, column in data.items())
             faults.append(f"the inputs have different numbers of rows: {told}")
-        ordered = data if list(data) == list(self._keys.values()) else {
-            key: data[key] for key in self._keys.values() if key in data
-        }  # fmt: skip
+        ordered = {key: data[key] for key in self._keys.values() if key in data}
         return ordered, lengths.pop() if lengths else 0
 
     def _table(self, found: Sequence[Given]) -> Given | None:

@@ -47,7 +47,7 @@ def quick(schema: Schema | None) -> Quick | None:
     """The short way for a signature's inputs; None if there is none.
 
     What it gives takes the inputs of a request, and the bytes behind its JSON if it came with any, and gives the
-    model's data with the number of rows, or None.
+    model's data (columns as rows of tuples) with the number of rows, or None.
     """
     if schema is None:
         return None
@@ -70,7 +70,7 @@ def _columns(
         return None
     if len(inputs) != len(columns):
         return _table(columns, inputs[0]) if len(inputs) == 1 else None
-    data: dict[str, list[Any]] = {}
+    data: list[list[Any]] = []
     rows = -1
     try:
         for name, sent in zip(columns, inputs, strict=True):
@@ -84,10 +84,10 @@ def _columns(
                 rows = count
             elif rows != count:
                 return None
-            data[name] = values
+            data.append(values)
     except _LOOK_CLOSER:
         return None
-    return data, rows
+    return list(zip(*data, strict=True)), rows
 
 
 def _table(columns: Mapping[str, Mapping[str, Read]], sent: Input) -> tuple[Any, int] | None:
@@ -102,7 +102,7 @@ def _table(columns: Mapping[str, Mapping[str, Read]], sent: Input) -> tuple[Any,
         return None
     if len(values) != sent.shape[0] * width:
         return None
-    return {name: values[at::width] for at, name in enumerate(columns)}, sent.shape[0]
+    return [tuple(values[at : at + width]) for at in range(0, len(values), width)], sent.shape[0]
 
 
 def _tensors(specs: Sequence[TensorSpec], inputs: Sequence[Input], body: memoryview | None) -> tuple[Any, int] | None:
