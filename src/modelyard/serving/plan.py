@@ -215,7 +215,7 @@ def _worth(seconds: Mapping[int, float], budget_ms: float | None) -> int:
 # ---------------------------------------------------------------- proof
 
 
-def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], proving_s: float, *, forced: bool) -> Plan:
+def _proven(asking: _Asking, worth: int, seconds: Mapping[int, float], *, quick: bool, forced: bool) -> Plan:
     """The plan for at most `worth` rows: as many as do not change an answer, filled up if that helps."""
     cheap = seconds[1] < _CHEAP_S
     many, few = (16, 9) if quick and cheap else (64, 61) if cheap else (9, 4)
