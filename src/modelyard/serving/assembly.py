@@ -172,6 +172,26 @@ def _joined(arrays: list[Any], fill: int) -> Any:
     return arrays[0] if arrays[0].flags.writeable else arrays[0].copy()
 
 
+def assemble(schema: Schema | None, calls: Sequence[Call], fill: int = 0) -> Any:
+    """What a model of this signature takes; `Assembly` keeps what this makes anew each time.
+
+    Args:
+        schema: of the inputs.
+        calls: at least one, of one `Assembly.key`, none of them without rows.
+        fill: how often the last row is repeated.
+    """
+    if calls[0].rows < 0:
+        return calls[0].data
+    if schema is None or schema.is_tensor_spec():
+        return _arrays(calls, fill, _dtype(schema))
+    return Frames(schema).make(calls, fill)
+
+
+def _dtype(schema: Schema | None) -> Any:
+    """Of the only tensor's lists."""
+    return dtype_of(str(schema.inputs[0].type)) if schema is not None else None
+
+
 class Assembly:
     """How one model is asked.
 
@@ -190,9 +210,9 @@ class Assembly:
         self._frames: Frames | None = None
         self._gaps = any(not each.required for each in self.schema or ())
         self._dtype: Any = None
-        if self.schema is not None and self.schema.is_tensor_spec():
-            self._dtype = dtype_of(str(self.schema.inputs[0].type))
-        elif self.schema is not None:
+        if self.schema is None or self.schema.is_tensor_spec():
+            self._dtype = _dtype(self.schema)
+        else:
             self._frames = Frames(self.schema)
             if self._frames.dtype is not None and any(name in function.metadata.flavors for name in _TRIED):
                 self._try_arrays(self._frames)
