@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,7 +27,7 @@ from modelyard.domain.errors import (
     Unavailable,
 )
 from modelyard.packaging import digest as digests
-from modelyard.serving import wanted
+from modelyard.serving import last_good, wanted
 from modelyard.serving.rounds import Found, Missing, Round, difference
 from modelyard.serving.sources import Sources
 from modelyard.settings import load_serving
@@ -453,6 +456,36 @@ def test_without_the_registry_a_start_finds_what_was_served_last(tmp_path, monke
         file.write_text('{"name": 3}')
     with pytest.raises(Unavailable, match="Nothing is remembered"):
         sources(**settings).look()
+
+
+def test_a_registry_that_hangs_holds_up_neither_start_nor_stop(registry, monkeypatch):
+    monkeypatch.setattr("modelyard.serving.registry._SHORT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.0)
+    registry.make("a")
+    served = sources("models:/a/latest")
+    model = served.look().found["a"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        last_good.keep(url, "models:/a/latest", model)
+        monkeypatch.setenv("MODELYARD_TRACKING_URI", url)
+        hung = sources("models:/a/latest")
+        began = time.monotonic()
+        got = hung.look()
+        assert (got.found["a"], time.monotonic() - began < 5) == (model, True)
+        assert "cannot be reached" in got.away
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(hung.look), pool.submit(hung.fetch, model)]
+            connections = [silent.accept()[0] for _ in range(3)]  # the first is that of the look before
+            assert not any(each.done() for each in waiting)
+            hung.close()
+            for each in waiting:
+                with pytest.raises(Unavailable, match="is stopping"):
+                    each.result(5)
+    for each in connections:
+        each.close()
+    for thread in threading.enumerate():
+        if thread.name == "modelyard-sources":
+            thread.join(30)
 
 
 # ------------------------------------------------------------------------------------ the difference of two rounds

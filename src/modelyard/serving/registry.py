@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 ABSENT: Final = (NotFound, InvalidArgument, InvalidState)
 """Errors by which a registry says that there is no such thing; all others say that it could not be asked."""
 
-_TIMEOUT_S: Final = 30.0
+_TIMEOUT_S: Final = 10.0
+_SHORT_TIMEOUT_S: Final = 5.0
 _AT_ONCE: Final = 8
 _NAMED: Final = 20
 
@@ -38,11 +39,16 @@ class Asking(Client):
     """A client with little patience: what it asks for is asked again in a few seconds anyway.
 
     It raises NotFound for a local store that is not there.
+
+    Args:
+        hurried: with no patience at all, since there is something to go on with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, hurried: bool = False) -> None:
         super().__init__()
         self._ways: dict[str, Transport] = {}
+        self._timeout_s = _SHORT_TIMEOUT_S if hurried else _TIMEOUT_S
+        self._retries = 0 if hurried else 1
 
     def _way(self, uri: str) -> Transport:
         if uri not in self._ways:
@@ -51,7 +57,7 @@ class Asking(Client):
                     f"There is no {uris.local_path(uri)}. Say where the models are registered with --tracking-uri "
                     "or MODELYARD_TRACKING_URI: a server's URL, or a directory."
                 )
-            self._ways[uri] = Transport(uri, timeout_s=_TIMEOUT_S, retries=1)
+            self._ways[uri] = Transport(uri, timeout_s=self._timeout_s, retries=self._retries)
         return self._ways[uri]
 
     @property
@@ -77,6 +83,10 @@ class Registry:
         self._facts: dict[tuple[str, str, int], tuple[str, str | None]] = {}
         self._pinned: dict[Source, Found] = {}
         self._seen: dict[tuple[str, str, int], ModelVersion] = {}
+
+    def hurry(self, *, hurried: bool) -> None:
+        """Have little patience from now on, or more again."""
+        self.client = Asking(hurried=hurried)
 
     @property
     def uri(self) -> str:

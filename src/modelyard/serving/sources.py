@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, Unavailable
 from modelyard.packaging import digest as digests
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .registry import Registry
 
 _log: Final = logging.getLogger("modelyard.serving")
+T = TypeVar("T")
+
 _META: Final = "registered_model_meta"
 
 
@@ -47,6 +49,8 @@ class Sources:
         self._used: dict[tuple[str, str], Path] = {}
         self._told: set[str] = set()
         self._guard = threading.Lock()
+        self._ending = threading.Condition()
+        self._closed = False
 
     @cached_property
     def _registry(self) -> Registry:
@@ -72,8 +76,14 @@ class Sources:
             InvalidArgument: (the first time) the filter is not understood, or two models have one name.
             Unavailable: (the first time) the registry cannot be reached, and nothing is remembered.
         """
+        return self._unless_closed(self._look)
+
+    def _look(self) -> Round:
         with self._guard:
             first = self._last is None
+            hurried = first and self.asks and self._remembers()
+            if hurried:
+                self._registry.hurry(hurried=True)
             found: dict[str, Found] = {}
             missing: dict[str, Missing] = {}
             away = ""
@@ -91,8 +101,16 @@ class Sources:
                         self._collide(found[each.name], each, first=first)
                     else:
                         found[each.name] = each
+            if hurried:
+                self._registry.hurry(hurried=False)
             self._last = Round(found, missing, away)
             return self._last
+
+    def _remembers(self) -> bool:
+        """Whether a start need not wait for the registry, having something to go on with."""
+        from . import last_good
+
+        return all(last_good.read(self._registry.uri, each.text) for each in self.sources if not each.directory)
 
     def _entries(self, source: Source, away: str, *, first: bool) -> tuple[list[Found | Missing], str]:
         """What one source names, and why it could not be asked."""
@@ -167,6 +185,9 @@ class Sources:
             DataCorrupted: files are missing or are not what was saved; they are named.
             Unavailable: it is not on this machine, and cannot be reached.
         """
+        return self._unless_closed(lambda: self._fetch(model))
+
+    def _fetch(self, model: Found) -> Path:
         source = self._by_text[model.source]
         if source.directory:
             digests.verify(source.directory)
@@ -213,6 +234,36 @@ class Sources:
         source = self._by_text[model.source]
         if not source.directory:
             last_good.keep(self._registry.uri, source.text, model)
+
+    # -------------------------------------------------------------------------------- the end
+
+    def close(self) -> None:
+        """Wait for nobody any more: looks and fetches that are under way end at once, with `Unavailable`."""
+        with self._ending:
+            self._closed = True
+            self._ending.notify_all()
+
+    def _unless_closed(self, work: Callable[[], T]) -> T:
+        """Do what may have to wait for others, on a thread that nobody waits for when the process ends."""
+        outcome: list[T | BaseException] = []
+
+        def run() -> None:
+            try:
+                result: T | BaseException = work()
+            except BaseException as error:  # noqa: BLE001 - raised below, where somebody waits for it
+                result = error
+            with self._ending:
+                outcome.append(result)
+                self._ending.notify_all()
+
+        threading.Thread(target=run, name="modelyard-sources", daemon=True).start()
+        with self._ending:
+            self._ending.wait_for(lambda: outcome or self._closed)
+        if not outcome:
+            raise Unavailable("The server is stopping.")
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
 
 
 def _look_at(source: Source) -> Found | Missing:
