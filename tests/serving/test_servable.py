@@ -108,3 +108,9 @@ def test_all_protocols_give_the_same_numbers(wine_arrays):
 
 def test_an_unknown_protocol_is_answered_too(wine):
     assert servable(wine).answer([Asked(9, b"{}")])[0].status == 404
+
+
+def test_a_model_may_change_its_params(scaled):
+    served = servable(scaled)
+    served.assembly.predict = lambda data, params: data["x"].to_numpy() * params.pop("factor")  # type: ignore[method-assign]
+    assert [told(served, {"x": 2}), told(served, {"x": 2})] == [(200, 6.0)] * 2

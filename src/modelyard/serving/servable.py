@@ -113,16 +113,18 @@ class Servable:
         sizes = [call.rows for call in calls]
         total = sum(sizes)
         fill = self.plan.missing(total) if sizes[0] > 0 else 0
+        params = calls[0].params
+        params = dict(params) if params is not None else None  # the model's to change
         self.predictions += 1
         try:
-            output = normal(self.assembly.predict(self._made(calls, fill), calls[0].params))
+            output = normal(self.assembly.predict(self._made(calls, fill), params))
             if len(calls) == 1 and not fill:
                 parts: list[Any] | None = [output]
             else:
                 parts = split(output, sizes, total + fill)
                 if parts is None and len(calls) == 1:  # no rows to cut off: filling up was of no use
                     self.predictions += 1
-                    parts = [normal(self.assembly.predict(self.assembly.make(calls), calls[0].params))]
+                    parts = [normal(self.assembly.predict(self.assembly.make(calls), params))]
         except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a model does
             if len(places) == 1:
                 at, wire, call = places[0]
@@ -157,7 +159,7 @@ class Servable:
             error = fault
         else:
             status = 500
-            error = ModelFailed(f"The model failed: {type(fault).__name__}. Its log has the details.")
+            error = ModelFailed(f"The model failed with {type(fault).__name__}; the server's log has the details.")
         if status >= 500:
             cause = fault.__cause__ or fault
             _logger.error(
