@@ -174,6 +174,7 @@ class Catalog:
     async def close(self) -> None:
         """Let every process end."""
         self._closing = True
+        self._sources.close()
         for task in tuple(self._tasks):
             task.cancel()
         for model in self.models.values():
@@ -447,6 +448,10 @@ class Catalog:
                 worker.close()
                 await worker.gone(5.0)
         version.workers.clear()
+        model = self.models.get(version.found.name)
+        wanted = (model.current.found if model.current else None, model.preparing) if model else ()
+        if not any(each and each.identity == version.found.identity for each in wanted):  # it may have come back
+            self._sources.release(version.found)
 
     def _ended(self, worker: Worker, how: str) -> None:
         """A process has gone; if that was not our wish, another one takes its place."""
