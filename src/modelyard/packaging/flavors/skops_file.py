@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelyard.domain.errors import DataCorrupted, InvalidArgument, ModelyardError, PermissionDenied
-from modelyard.packaging.flavors import sklearn_checks, skops_writer
+from modelyard.packaging.flavors import sklearn_checks, skops_light
 from modelyard.packaging.trust import Trust
 
 LIGHTGBM: Final = ("collections.OrderedDict", "lightgbm.basic.Booster")
@@ -35,7 +35,7 @@ def dump(model: Any, file: Path, own: Iterable[str], trusted: Sequence[str] = ()
         "loaded only where that is allowed."
     )
     try:
-        found = skops_writer.dump(model, file, {*own, *trusted})
+        found = skops_light.dump(model, file, {*own, *trusted})
         sklearn_checks.check_saved(model)
     except RecursionError:
         raise InvalidArgument(f"The model refers to itself, which the safe format cannot keep. {remedies}") from None
@@ -71,13 +71,10 @@ def load(file: Path, own: Iterable[str], trust: Trust) -> Any:
         DataCorrupted: it does not decode, or does not hold together.
         InvalidArgument: it needs a module that is not installed.
     """
-    skops_io = skops_writer.whole()
-    untrusted: type[Exception] = skops_io.exceptions.UntrustedTypesFoundException
     try:
-        found = skops_io.get_untrusted_types(file=file)
-        strange = sorted(set(found) - set(own) - set(trust.types))
+        skops_io, found, strange = skops_light.reader(file, {*own, *trust.types})
         if not strange or trust.pickle:
-            model = skops_io.load(file, trusted=sorted(found))
+            model = skops_io.load(file, trusted=found)
             if not trust.pickle:
                 sklearn_checks.check_loaded(model, file.name)
             return model
@@ -87,9 +84,9 @@ def load(file: Path, own: Iterable[str], trust: Trust) -> Any:
         raise InvalidArgument(
             f"The model needs the module {missing.name!r}, which is not installed here and not in the model's code."
         ) from None
-    except untrusted as fault:  # within the types that we let pass
-        raise PermissionDenied(f"The model holds types that are not known to be safe: {fault}") from None
     except Exception as fault:  # a file that somebody made up can make anything fail
+        if type(fault).__name__ == "UntrustedTypesFoundException":  # within the types that we let pass
+            raise PermissionDenied(f"The model holds types that are not known to be safe: {fault}") from None
         raise DataCorrupted(f"'{file.name}' does not load: {type(fault).__name__}: {fault}") from fault
     raise PermissionDenied(
         f"The model holds types that are not known to be safe: {', '.join(strange)}. Loading them can run code of "

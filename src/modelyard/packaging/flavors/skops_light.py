@@ -1,4 +1,4 @@
-"""Writing skops files at a tenth of the price of `import skops.io`.
+"""Writing and reading skops files at a tenth of the price of `import skops.io`.
 
 To name the types that it trusts of itself, skops imports every module of scikit-learn, and with those pytest and
 PyTorch where they are installed: half a second to two, at the end of a user's first `fit`. Writing needs no such list,
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import json
 import sys
 import threading
@@ -53,6 +54,9 @@ _TRUSTED: Final = frozenset(f"{module}.{name}" for module, names in _PARTS.items
 _DOUBTFUL: Final = ("builtins.", "numpy.", "scipy.", "sklearn.")
 """How the names of what skops trusts of itself begin."""
 
+_NOT_WALKED: Final = frozenset({"tests", "externals", "setup", "conftest", "experimental", "estimator_checks"})
+"""Where `sklearn.utils.all_estimators` does not look."""
+
 _lock = threading.Lock()
 _alone: list[ModuleType | None] = []
 
@@ -80,6 +84,43 @@ def dump(model: Any, file: Path, known: AbstractSet[str]) -> list[str]:
         if any(name.startswith(_DOUBTFUL) for name in found - known):
             found = set(whole().get_untrusted_types(file=file))
     return sorted(found)
+
+
+def reader(file: Path, known: AbstractSet[str]) -> tuple[Any, list[str], list[str]]:
+    """What reads a file: `skops.io`, the types that it has to be told to trust, and those of them that are not known.
+
+    It is the shortened one if nothing in the file is in doubt: every type in it is known to the caller, or one that the
+    whole one would trust.
+
+    Args:
+        file: A skops file; not trusted.
+        known: Types that the caller trusts whatever skops says.
+
+    Raises:
+        Exception: whatever skops raises for a file that does not decode.
+    """
+    ours = _ours()
+    if ours is not None:
+        found = set(ours.get_untrusted_types(file=file))
+        if all(name in known or name in _TRUSTED or _is_public(name) for name in found):
+            return ours, sorted(found), []
+    skops_io = whole()
+    asked = skops_io.get_untrusted_types(file=file)
+    return skops_io, sorted(asked), sorted(set(asked) - known)
+
+
+def _is_public(name: str) -> bool:
+    """Whether a name in a file is one of scikit-learn's estimators, as skops would find them by its walk."""
+    module, _, attribute = name.rpartition(".")
+    parts = module.split(".")
+    if parts[0] != "sklearn" or _NOT_WALKED.intersection(parts) or not all(part.isidentifier() for part in parts):
+        return False
+    public = ".".join(itertools.takewhile(lambda part: not part.startswith("_"), parts))
+    try:
+        offered = getattr(importlib.import_module(public), attribute, None)
+    except ImportError:
+        return False
+    return offered is not None and offered.__module__ == module and _is_estimator(name)
 
 
 def whole() -> Any:

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from modelyard.packaging.flavors import skops_light
+
 _WRITING = """
 import json, sys, warnings
 from pathlib import Path
@@ -23,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from modelyard.packaging.flavors import skops_writer
+from modelyard.packaging.flavors import skops_light
 from modelyard.packaging.flavors.sklearn_types import OWN
 
 class Own(BaseEstimator):
@@ -42,11 +46,11 @@ models = [
 ]
 folder = Path(sys.argv[1])
 files = [folder / f"{number}.skops" for number, _ in enumerate(models)]
-found = [skops_writer.dump(model.fit(data, targets), file, OWN) for model, file in zip(models, files)]
+found = [skops_light.dump(model.fit(data, targets), file, OWN) for model, file in zip(models, files)]
 told = {"cheap": not [name for name in sys.modules if name.partition(".")[0] in ("skops_io", "pytest", "torch")]}
 told["cheap"] &= "skops.io" not in sys.modules
 doubtful = make_pipeline(FunctionTransformer(np.cbrt), SVC()).fit(data, targets)
-found.append(skops_writer.dump(doubtful, folder / "doubtful.skops", OWN))
+found.append(skops_light.dump(doubtful, folder / "doubtful.skops", OWN))
 told["asked"] = "skops.io" in sys.modules
 import skops.io
 told["differ"] = [
@@ -59,10 +63,16 @@ print(json.dumps(told))
 """
 
 
-def test_what_is_written_quickly_is_what_the_whole_skops_finds_and_loads(tmp_path: Path) -> None:
-    output = subprocess.run(
-        [sys.executable, "-c", _WRITING, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("written")
+    return folder, subprocess.run(
+        [sys.executable, "-c", _WRITING, str(folder)], capture_output=True, text=True, timeout=100, check=False
     )
+
+
+def test_what_is_written_quickly_is_what_the_whole_skops_finds_and_loads(written) -> None:
+    _, output = written
     assert output.stderr == ""
     assert json.loads(output.stdout) == {"cheap": True, "asked": True, "differ": [], "same": True}
 
@@ -72,18 +82,70 @@ import sys
 from pathlib import Path
 from sklearn.preprocessing import StandardScaler
 import skops
-from modelyard.packaging.flavors import skops_writer
+from modelyard.packaging.flavors import skops_light
 %s
-print(skops_writer.dump(StandardScaler().fit([[1.0]]), Path(sys.argv[1]), set()), "skops.io" in sys.modules)
+print(skops_light.dump(StandardScaler().fit([[1.0]]), Path(sys.argv[1]), set()), "skops.io" in sys.modules)
 import skops.io
-print(skops.io.get_untrusted_types(file=sys.argv[1]), skops.io is skops_writer.whole(), len(sys.modules) > 500)
+print(skops.io.get_untrusted_types(file=sys.argv[1]), skops.io is skops_light.whole(), len(sys.modules) > 500)
 """
 
 
 def test_a_version_of_skops_that_is_not_known_is_imported_whole(tmp_path: Path) -> None:
-    for change, whole in (("skops.__version__ = '1.0.0'", True), ("skops_writer._LIST_NAMES = ()", True), ("", False)):
+    for change, whole in (("skops.__version__ = '1.0.0'", True), ("skops_light._LIST_NAMES = ()", True), ("", False)):
         output = subprocess.run(
             [sys.executable, "-c", _CUSTOM % change, str(tmp_path / "model.skops")],
             capture_output=True, text=True, timeout=60, check=True,
         ).stdout  # fmt: skip
         assert output.splitlines() == [f"[] {whole}", "[] True True"]
+
+
+_READING = """
+import sys
+from pathlib import Path
+from modelyard.packaging.flavors import skops_light
+from modelyard.packaging.flavors.sklearn_types import OWN
+
+files = sorted(Path(sys.argv[1]).glob("[0-9]*.skops"), key=lambda file: int(file.stem))
+for file in files:
+    skops_io, found, strange = skops_light.reader(file, {*OWN, "__main__.Own"})
+    print(file.stem, len(strange), "skops.io" in sys.modules)
+"""
+
+
+def test_what_scikit_learn_offers_is_read_without_importing_all_of_it(written) -> None:
+    folder, _ = written
+    output = subprocess.run(
+        [sys.executable, "-c", _READING, str(folder)], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.splitlines()
+    assert output == [f"{number} 0 False" for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.pipeline.Pipeline",
+    ],
+)
+def test_estimators_are_public(name: str) -> None:
+    assert skops_light._is_public(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sklearn.base.BaseEstimator2",
+        "sklearn.ensemble._forest.BaseForest",
+        "sklearn.ensemble.RandomForestClassifier",
+        "sklearn.externals.joblib.Memory",
+        "sklearn.tests.test_base.MyEstimator",
+        "sklearn.utils.discovery.all_estimators",
+        "sklearn_evil.Estimator",
+        "sklearn.nothing.Estimator",
+        "os.system",
+        "sklearn...os.system",
+        "",
+    ],
+)
+def test_nothing_else_is(name: str) -> None:
+    assert not skops_light._is_public(name)
