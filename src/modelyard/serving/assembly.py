@@ -6,21 +6,18 @@ otherwise sums could be rounded otherwise than in process.
 
 from __future__ import annotations
 
-import copy
 import importlib
 import itertools
-import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from msgspec import UNSET
 
-from modelyard.domain.errors import ModelyardError
-from modelyard.packaging.enforcement import enforce
 from modelyard.packaging.function import LoadedFunction
 from modelyard.packaging.schema import ColSpec, DataType, Schema
 
+from . import shortcut
 from .calls import Call
 from .tensors import dtype_of
 
@@ -34,8 +31,6 @@ _DTYPES: Final[dict[DataType, Any]] = {
 }
 _FEW_ROWS: Final = 64
 """Up to so many, columns are turned into rows, so that calls of all protocols are put together."""
-_TRIED: Final = ("sklearn", "xgboost", "lightgbm")
-"""Libraries for which an array may stand for a frame, if a trial shows that the answers are the same."""
 
 
 class Frames:
@@ -91,7 +86,7 @@ class Frames:
             present = [at for at, each in enumerate(first) if each is not UNSET]
             return self._of_columns(present, [[[row[at] for row in rows]] for at in present], len(rows))
         if self.dtype is not None:
-            return self._of_block(np.array(rows, dtype=self.dtype, order="F"))
+            return self.block(np.array(rows, dtype=self.dtype, order="F"))
         if self._only_text:
             texts = self._text([row[0] for row in rows])
             if self._text_array is not None:
@@ -99,8 +94,9 @@ class Frames:
         columns = zip(*rows, strict=True)
         return self._of_columns(range(len(first)), [[list(each)] for each in columns], len(rows))
 
-    def _of_block(self, block: Any) -> Any:
-        return block if self.arrays else self._framed(block.T, block.shape[0])
+    def block(self, array: Any) -> Any:
+        """A frame of an array of rows by columns; the array itself, if that is what is wanted."""
+        return array if self.arrays else self._framed(array.T, array.shape[0])
 
     def _framed(self, block: Any, count: int) -> Any:
         """A frame of one block: an array of columns by rows, or pandas's array for the only column."""
@@ -111,7 +107,7 @@ class Frames:
     def _of_columns(self, present: Sequence[int], parts: Sequence[Sequence[Any]], count: int) -> Any:
         columns = [self._column(at, each) for at, each in zip(present, parts, strict=True)]
         if self.dtype is not None and len(present) == len(self._columns):
-            return self._of_block(np.array(columns).T)
+            return self.block(np.array(columns).T)
         if not columns:
             return self._pd.DataFrame(index=range(count))
         return self._pd.DataFrame(dict(zip((self._names[at] for at in present), columns, strict=True)))
@@ -195,8 +191,7 @@ def _dtype(schema: Schema | None) -> Any:
 class Assembly:
     """How one model is asked.
 
-    Where scikit-learn, XGBoost or LightGBM would take the array out of a frame, and the answers to the array are the
-    same to the last bit, no frame is made: that and their checks of it cost more than a small model's prediction.
+    Where a library takes the array out of a frame and answers the same to it, no frame is made, see `shortcut`.
 
     Args:
         function: the model, tuned already.
@@ -214,8 +209,11 @@ class Assembly:
             self._dtype = _dtype(self.schema)
         else:
             self._frames = Frames(self.schema)
-            if self._frames.dtype is not None and any(name in function.metadata.flavors for name in _TRIED):
-                self._try_arrays(self._frames)
+            if self._frames.dtype is not None:
+                found = shortcut.find(function, self._frames.block, len(self.schema), self._frames.dtype)
+                if found is not None:
+                    self._predict = found
+                    self._frames.arrays = True
 
     @property
     def arrays(self) -> bool:
@@ -256,68 +254,3 @@ class Assembly:
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Ask the model."""
         return self._predict(data, params)  # type: ignore[arg-type]
-
-    def _try_arrays(self, frames: Frames) -> None:
-        random = np.random.default_rng(0)
-        width = len(self.schema or ())
-        values = (random.random((7, width)) * 10).astype(frames.dtype)
-        samples = [frames._of_block(np.asfortranarray(values[:count])) for count in (1, 2, 7)]  # noqa: SLF001
-        example = _example(self.function)
-        if example is not None and list(getattr(example, "columns", ())) == frames._names:  # noqa: SLF001
-            samples.append(example)
-        for predict in (self.function.predict_checked, _bare(self.function)):
-            if predict is not None and _same(self.function.predict_checked, predict, samples):
-                self._predict = predict
-                frames.arrays = True
-                return
-
-
-def _same(asked: Any, other: Any, samples: Sequence[Any]) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            expected = [asked(each, None) for each in samples]
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            found = [other(np.asfortranarray(each.to_numpy()), None) for each in samples]
-    except Exception:  # noqa: BLE001 - whatever a library raises, it wants a frame
-        return False
-    return all(
-        type(one) is np.ndarray and type(two) is np.ndarray and one.dtype == two.dtype and one.shape == two.shape
-        and (one.tolist() == two.tolist() if one.dtype == object else one.tobytes() == two.tobytes())
-        for one, two in zip(expected, found, strict=True)
-    )  # fmt: skip
-
-
-def _bare(function: LoadedFunction) -> Any:
-    """An estimator of scikit-learn that does not remember its columns' names; it shares all else with the model."""
-    model = function.unwrap_python_model()
-    if "sklearn" not in function.metadata.flavors:
-        return None
-    name = str(function.metadata.flavors.get("python_function", {}).get("predict_fn", "predict"))
-    method = getattr(_nameless(model), name, None)
-    return None if method is None else lambda data, params: method(data)  # noqa: ARG005
-
-
-def _nameless(model: Any) -> Any:
-    if not hasattr(model, "__dict__"):
-        return model
-    found = copy.copy(model)
-    found.__dict__.pop("feature_names_in_", None)
-    if type(model).__name__ == "Pipeline" and isinstance(getattr(model, "steps", None), list):
-        found.steps = [(name, _nameless(step)) for name, step in model.steps]
-    return found
-
-
-# ---------------------------------------------------------------- examples
-
-
-def _example(function: LoadedFunction) -> Any:
-    try:
-        example = function.input_example
-        if example is None:
-            return None
-        signature = function.metadata.signature
-        return example if signature is None or signature.inputs is None else enforce(example, signature.inputs)
-    except ModelyardError:
-        return None
