@@ -183,6 +183,30 @@ def test_one_row_of_a_forest_costs_a_tenth(wine):
     assert best(tuned) < best(forest) / 10  # measured: 2.1 ms and 0.02 ms
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+def test_a_scaled_regression_answers_the_same_to_the_last_bit(wine, classes):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    frame, target = wine
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, np.minimum(target, classes - 1))
+    tuned = copy.deepcopy(model)
+
+    assert len(tune(Held(tuned), 1)) == 2
+
+    rows = frame.to_numpy()
+    before = rows.copy()
+    for given in (rows, rows[:1], np.asfortranarray(rows), rows[:7].astype("float32"), frame, rows.tolist()):
+        assert same(model.predict(given), tuned.predict(given))
+        assert same(np.ascontiguousarray(model.predict_proba(given)), np.ascontiguousarray(tuned.predict_proba(given)))
+    assert same(before, rows)
+    for odd in (np.full((1, 13), np.nan), np.full((1, 13), np.inf), rows[:, :5], rows[:0]):
+        with pytest.raises(ValueError, match=r"NaN|infinity|features|minimum"):
+            tuned.predict(odd)
+
+
 def test_pools_inside_pipelines_searches_and_votes_become_one_job(wine):
     from sklearn.ensemble import RandomForestClassifier, VotingClassifier
     from sklearn.linear_model import LogisticRegression

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from modelyard.serving.tuning import forests
+from modelyard.serving.tuning import forests, steps
 
 _METHODS: Final = {
     ExtraTreesClassifier: "predict_proba",
@@ -15,6 +17,9 @@ _METHODS: Final = {
     RandomForestRegressor: "predict",
 }
 """A forest → its method that asks the trees; the others ask that."""
+
+_STEPS: Final = {LogisticRegression: "decision_function", StandardScaler: "transform"}
+"""Likewise for what is a matter of one or two operations."""
 
 
 def tune(model: Any, threads: int) -> list[str]:  # noqa: ARG001 - every tuner's
@@ -34,4 +39,7 @@ def tune(model: Any, threads: int) -> list[str]:  # noqa: ARG001 - every tuner's
     method = _METHODS.get(type(model))
     if method is not None and forests.quicken(model, method):
         done.append(f"{name}: its {len(model.estimators_)} trees are asked without joblib")
+    method = _STEPS.get(type(model))
+    if method is not None and steps.quicken(model, method):
+        done.append(f"{name}: its input is not looked at twice")
     return done
