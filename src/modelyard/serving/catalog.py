@@ -37,6 +37,9 @@ log = logging.getLogger("modelyard.serving")
 
 _SHARED_ABOVE: Final = 4
 """More models than this share processes, unless there are as many processes as models."""
+BATCHING_TAG: Final = "modelyard.batching"
+"""Tag of a version that says whether its requests are put together: `auto`, `on` or `off`."""
+
 _SHOWN: Final = 20
 _LOADING_S: Final = 600.0
 _FIRST_RETRY_S: Final = 5.0
@@ -124,7 +127,7 @@ class Catalog:
         self._busy: dict[Worker, asyncio.Lock] = {}
         self._slots = 0
         self._closing = False
-        self._starting = asyncio.Semaphore(max(2, _cores()))
+        self._starting = asyncio.Semaphore(max(2, _cores(settings)))
         self._fetching = asyncio.Semaphore(8)
         self._evicting = asyncio.Lock()
         self._growing = asyncio.Lock()
@@ -317,9 +320,11 @@ class Catalog:
         settings = self._settings
         bounds = Bounds(settings.queue, settings.queue_bytes, settings.timeout_s, settings.timeout_s)
         name = quote(model.name, safe=" ")
-        headers = f"modelyard-model: {name}\r\nmodelyard-version: {quote(found.version, safe='')}\r\n".encode()
+        headers = f"modelyard-model: {name}\r\n"
+        if found.version:
+            headers += f"modelyard-version: {quote(found.version, safe='')}\r\n"
         self._slots += 1
-        version = Version(found, path, manifest, Queue(bounds, model.counts, headers), self._slots)
+        version = Version(found, path, manifest, Queue(bounds, model.counts, headers.encode()), self._slots)
         self._of[version.slot] = (model, version)
         return version
 
@@ -342,7 +347,7 @@ class Catalog:
             path=str(version.path),
             name=version.found.name,
             version=version.found.version,
-            batching=settings.batching,
+            batching=_batching(version.found) or settings.batching,
             max_rows=settings.max_batch_rows or None,
             unknown_columns=settings.unknown_columns,
             allow_pickle=settings.allow_pickle,
@@ -357,7 +362,7 @@ class Catalog:
     @property
     def _threads(self) -> int:
         """For the pools of one process' libraries: a core is the front's."""
-        return max(1, (_cores() - 1) // max(1, self._settings.workers))
+        return max(1, (_cores(self._settings) - 1) // max(1, self._settings.workers))
 
     async def _load(self, version: Version) -> None:
         """Bring a version into the processes that shall have it."""
@@ -404,7 +409,7 @@ class Catalog:
 
     async def _load_shared(self, version: Version) -> None:
         """A place in one of the processes that many models share."""
-        wanted = self._settings.workers or _cores()
+        wanted = self._settings.workers or _cores(self._settings)
         async with self._growing:
             while len(self._pool) < wanted:
                 worker, _, _ = await self._start(0)
@@ -599,7 +604,18 @@ class Catalog:
             worker.close()
 
 
-def _cores() -> int:
+def _batching(found: Found) -> str:
+    """What the model's tag says of it; empty if it says nothing that is understood."""
+    told = found.tags.get(BATCHING_TAG, "")
+    if told and told not in ("auto", "on", "off"):
+        log.warning("%s has the tag %s=%s, which is none of auto, on and off", _shown(found), BATCHING_TAG, told)
+        return ""
+    return told
+
+
+def _cores(settings: ServeSettings) -> int:
+    if settings.cpus_per_replica:
+        return max(1, round(settings.cpus_per_replica))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import InvalidState, ModelyardError, NotFound
+from modelyard.domain.errors import InvalidState, ModelyardError, NotFound, PermissionDenied
 from modelyard.optional import MissingExtraError
 from modelyard.packaging import environment, golden
 from modelyard.packaging.model import load_function
@@ -108,6 +108,9 @@ def failed(note: notes.Load, fault: Exception) -> notes.Failed:
     """What to say of a model that could not be made ready."""
     if isinstance(fault, GoldenFailure):
         return notes.Failed(slot=note.slot, reason=fault.message, golden=results(fault.report))
+    if isinstance(fault, PermissionDenied):
+        told = f"{fault.message} A model server is told with --allow-pickle or --trusted."
+        return notes.Failed(slot=note.slot, reason=told)
     if isinstance(fault, ModelyardError):
         return notes.Failed(slot=note.slot, reason=fault.message)
     log.error("Loading %s failed", note.name, exc_info=fault)

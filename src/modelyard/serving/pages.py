@@ -63,6 +63,7 @@ class Pages:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._exposition: Exposition | None = None
+        self._document = -1, Page(503, b"")
         self._plain: dict[tuple[str, str], Callable[[bytes], Page]] = {
             ("GET", "/health"): lambda _: Page(200, b"\n", _TEXT),
             ("GET", "/ping"): lambda _: Page(200, b"\n", _TEXT) if catalog.ready else self._readiness(),
@@ -87,8 +88,8 @@ class Pages:
 
     def find(self, method: str, path: str) -> Find | None:
         """What answers a path as sent, still percent-encoded; None if nothing does."""
-        if len(path) > 1:
-            path = path.rstrip("/")
+        if len(path) > 1 and path.endswith("/"):
+            return self._elsewhere(path.rstrip("/")) if method == "GET" else None
         plain = self._plain.get((method, path))
         if plain is not None:
 
@@ -103,6 +104,16 @@ class Pages:
                     version = found[2] if pattern.groups > 1 else ""
                     return self._of_model(unquote(found[1]), unquote(version or ""), page, protocol)
         return None
+
+    def _elsewhere(self, path: str) -> Find | None:
+        """A path with a slash too many; links on pages are relative."""
+        if self.find("GET", path) is None:
+            return None
+
+        async def answer(_: bytes) -> Page:
+            return Page(308, b"", _TEXT, ((b"location", b"../" + path.rpartition("/")[2].encode()),))
+
+        return answer
 
     def _of_model(self, name: str, version: str, page: Callable[[Model, str], Page], protocol: int) -> Find:
         async def answer(_: bytes) -> Page:
@@ -190,10 +201,13 @@ class Pages:
     def _openapi(self) -> Page:
         from .description import openapi
 
-        described = [self._described(each) for each in self._models()]
-        if len(described) == 1:
-            return Page(200, openapi.document(described[0]))
-        return Page(200, openapi.documents(described))
+        generation, page = self._document
+        if generation != self._catalog.generation:  # of 250 models it takes a quarter of a second
+            described = [self._described(each) for each in self._models()]
+            content = openapi.document(described[0]) if len(described) == 1 else openapi.documents(described)
+            page = Page(200, content)
+            self._document = self._catalog.generation, page
+        return page
 
     def _openapi_of(self, model: Model) -> Page:
         from .description import openapi
