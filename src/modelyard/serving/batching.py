@@ -160,6 +160,11 @@ class Queue:
         """How many wait."""
         return len(self.waiting)
 
+    @property
+    def in_flight(self) -> int:
+        """How many are with workers."""
+        return self._in_flight
+
     # ------------------------------------------------------------ workers
 
     def attach(self, link: Link, slot: int) -> None:

@@ -261,6 +261,7 @@ def facts(model: Model) -> dict[str, Any]:
             "model_id": found.model_id,
             "workers": len(current.workers),
             "waiting": current.queue.depth,
+            "in_flight": current.queue.in_flight,
         }
         if told is not None:
             content |= {

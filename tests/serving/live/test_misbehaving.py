@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.serving.live.process import ModelServer, serving, until
@@ -121,14 +120,15 @@ def test_too_many_waiting_requests_are_told_to_come_back(moody):
 
 
 def test_who_does_not_wait_is_not_predicted_for(moody_server):
+    written = len(moody_server.output)
     busy = threading.Thread(target=ask, args=(moody_server, "sleep 1"))
     busy.start()
-    time.sleep(0.2)
+    until(lambda: moody_server.get("/models/moody")["in_flight"] == 1)
     leaver = moody_server.connect()
     leaver.request("POST", "/predict", json.dumps({"mood": "die"}), {"content-type": "application/json"})
-    time.sleep(0.1)
+    until(lambda: moody_server.get("/models/moody")["waiting"] == 1)
     leaver.close()
     busy.join()
 
     assert ask(moody_server, "nobody died") == (200, "NOBODY DIED")
-    assert not moody_server.written("ended: signal SIGKILL")
+    assert not any("ended: signal SIGKILL" in line for line in moody_server.output[written:])
