@@ -158,7 +158,30 @@ class ServeSettings:
     worker_memory_bytes: int = _setting(
         0, "Memory above which a worker is replaced, without a request lost; 0: automatic.", least=0
     )
-    backend: str = _setting("local", "Where the models run: `local`, or `ray`.", choices=("local", "ray"))
+    backend: str = _setting(
+        "local", "Where replicas run: `local`, on this machine; or `ray`, on the nodes of a Ray cluster.",
+        choices=("local", "ray"),
+    )  # fmt: skip
+    ray_address: str = _setting("", "Of the cluster's head, `HOST:PORT`; empty: the one on this machine, or a new one.")
+    replicas: int = _setting(1, "Copies of the whole server, behind one address that shares the requests out.", least=0)
+    min_replicas: int = _setting(
+        -1, "Fewest replicas; 0: none while nobody asks, and the first request waits. -1: as `replicas`.", least=-1
+    )
+    max_replicas: int = _setting(0, "Most replicas; 0: as `replicas`.", least=0)
+    target_in_flight: float = _setting(
+        16.0, "Requests in flight at each replica above which there is to be another one.", least=0.1
+    )
+    cool_down_s: float = _setting(
+        60.0, "Seconds for which fewer replicas must have been enough before there are fewer.", least=0
+    )
+    start_timeout_s: float = _setting(60.0, "Seconds that a request waits for a replica when there is none.", least=0)
+    cpus_per_replica: float = _setting(
+        0.0, "Cores of a replica; 0: one of a Ray cluster's, all of this machine's.", least=0
+    )
+    gpus_per_replica: float = _setting(0.0, "GPUs of a replica, of a Ray cluster's; may be a fraction.", least=0)
+    memory_per_replica_bytes: int = _setting(
+        0, "Memory that a node of a Ray cluster must have left for a replica; 0: nobody counts.", least=0
+    )
     log_format: str = _setting("text", "`text` or `json`.", choices=_FORMATS)
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.", choices=_LEVELS)
     log_requests: bool = _setting(False, "Log every request with its id.")

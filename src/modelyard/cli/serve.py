@@ -16,7 +16,11 @@ SECTIONS: Final = {
         "tracking_uri", "filter", "stage", "alias", "environment", "name", "default_model", "poll_s", "allow_pickle",
         "trusted", "golden", "onnx",
     ),
-    "Where": ("host", "port", "allow_remote", "backend"),
+    "Where": ("host", "port", "allow_remote"),
+    "More than one machine": (
+        "backend", "ray_address", "replicas", "min_replicas", "max_replicas", "target_in_flight", "cool_down_s",
+        "start_timeout_s", "cpus_per_replica", "gpus_per_replica", "memory_per_replica_bytes",
+    ),
     "Predicting": (
         "unknown_columns", "batching", "max_batch_rows", "max_wait_ms", "queue", "timeout_s", "stop_timeout_s",
         "max_body_bytes", "memory_limit_bytes", "worker_memory_bytes", "workers",
@@ -58,7 +62,10 @@ class Sectioned(click.Command):
     *(name for names in SECTIONS.values() for name in names if name not in ("tracking_uri", "trusted", "help")),
     kind=ServeSettings,
 )
-def command(models: tuple[str, ...], tracking_uri: str | None, trusted: tuple[str, ...], **values: Any) -> None:
+@click.option("--exit-with-stdin", is_flag=True, hidden=True, help="Stop when whoever started this has gone.")
+def command(
+    models: tuple[str, ...], tracking_uri: str | None, trusted: tuple[str, ...], *, exit_with_stdin: bool, **values: Any
+) -> None:
     """Serve models: http://127.0.0.1:8000, with the page /docs that shows how each is asked.
 
     MODEL is a directory, models:/NAME/VERSION, models:/NAME/STAGE, models:/NAME@ALIAS, models:/NAME/latest or
@@ -81,4 +88,4 @@ def command(models: tuple[str, ...], tracking_uri: str | None, trusted: tuple[st
     optional.require("httptools", "numpy", "prometheus_client", "uvicorn", to="serve models", extra="serving")
     from modelyard.serving import run
 
-    raise SystemExit(run.serve(settings, models))
+    raise SystemExit(run.serve(settings, models, parent=0 if exit_with_stdin else -1))

@@ -47,7 +47,9 @@ class Express(Interface):
     def start(self, request: Any, body: bytes, answer: Answer) -> Callable[[], None] | None:
         """Carry out a request: calls `answer(status, headers, body)` once, now or later.
 
-        The headers end in line breaks. Returns what is to be called if the client goes away before the answer.
+        The headers end in line breaks. With the status 0 they are a whole head that came from elsewhere, its status and
+        the body's length included, and go out as they are. Returns what is to be called if the client goes away before
+        the answer.
         """
         ...
 
@@ -111,6 +113,10 @@ class Protocol(HttpToolsProtocol):
         self._give_up = None
         if self.transport.is_closing():
             return
+        if not status:
+            self.transport.write(headers + body)
+            self._answered()
+            return
         parts = [STATUS_LINE[status]]
         for name, value in self.server_state.default_headers:
             parts += [name, b": ", value, b"\r\n"]
@@ -119,6 +125,10 @@ class Protocol(HttpToolsProtocol):
         parts += [headers, b"content-length: %d\r\n\r\n" % len(body)]
         parts.append(body)
         self.transport.write(b"".join(parts))
+        self._answered()
+
+    def _answered(self) -> None:
+        """Wait for the next request, or take up what came meanwhile."""
         if self._last:
             self.transport.close()
         elif self._held:

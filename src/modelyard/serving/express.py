@@ -70,50 +70,13 @@ class Express:
             return self._heads[head]
         except KeyError:
             pass
-        plain = self._understand(head)
+        plain = understand(head, self._largest, traced=self._traced)
         # a head with an id does not come again
         if len(head) <= _LONGEST_HEAD and not (plain is not None and (plain.request_id or plain.parent)):
             if len(self._heads) >= _MOST_HEADS:
                 self._heads.clear()
             self._heads[head] = plain
         return plain
-
-    def _understand(self, head: bytes) -> Plain | None:
-        first, *fields = head.split(b"\r\n")
-        method, _, rest = first.partition(b" ")
-        path, _, version = rest.partition(b" ")
-        if method != b"POST" or version != b"HTTP/1.1" or re.search(rb"[\r\n\0]", b"".join(fields)):
-            return None
-        found = target(path.decode("latin-1"))
-        if found is None:
-            return None
-        length, json_bytes, kind, request_id, parent = -1, -1, JSON, b"", b""
-        for field in fields:
-            name, colon, value = field.partition(b":")
-            name, value = name.lower(), value.strip(b" \t")
-            if not colon or _NAME.fullmatch(name) is None or name in _NOT_PLAIN:
-                return None
-            if name == b"content-length":
-                if length >= 0 or not value.isdigit():
-                    return None
-                length = int(value)
-            elif name == b"content-type":
-                kind = JSON if value.lower() == JSON else value
-            elif name == b"inference-header-content-length":
-                if not value.isdigit() or len(value) > 9 or found.protocol != OPEN_INFERENCE:
-                    return None
-                json_bytes = int(value)
-            elif name == b"x-request-id":
-                if REQUEST_ID.fullmatch(value) is None:
-                    return None
-                request_id = value
-            elif name == b"traceparent" and self._traced:
-                parent = value
-            elif name == b"connection" and value.lower() != b"keep-alive":
-                return None
-        if not 0 < length <= self._largest or len(kind) > 200:
-            return None
-        return Plain(found, length, kind, json_bytes, request_id, parent)
 
     def start(self, request: Plain, body: bytes, answer: Reply) -> Callable[[], None] | None:
         """Carry out a request; calls `answer(status, headers, body)` once, now or when the model has answered."""
@@ -126,3 +89,48 @@ class Express:
             answer,
             request.parent,
         )
+
+
+def understand(head: bytes, largest: int, *, traced: bool = False) -> Plain | None:
+    """The request for a prediction that a head announces, None if it has to go the ordinary way.
+
+    Args:
+        head: without the empty line at its end.
+        largest: bytes of a body.
+        traced: whether anybody asks which trace a request belongs to.
+    """
+    first, *fields = head.split(b"\r\n")
+    method, _, rest = first.partition(b" ")
+    path, _, version = rest.partition(b" ")
+    if method != b"POST" or version != b"HTTP/1.1" or re.search(rb"[\r\n\0]", b"".join(fields)):
+        return None
+    found = target(path.decode("latin-1"))
+    if found is None:
+        return None
+    length, json_bytes, kind, request_id, parent = -1, -1, JSON, b"", b""
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        name, value = name.lower(), value.strip(b" \t")
+        if not colon or _NAME.fullmatch(name) is None or name in _NOT_PLAIN:
+            return None
+        if name == b"content-length":
+            if length >= 0 or not value.isdigit():
+                return None
+            length = int(value)
+        elif name == b"content-type":
+            kind = JSON if value.lower() == JSON else value
+        elif name == b"inference-header-content-length":
+            if not value.isdigit() or len(value) > 9 or found.protocol != OPEN_INFERENCE:
+                return None
+            json_bytes = int(value)
+        elif name == b"x-request-id":
+            if REQUEST_ID.fullmatch(value) is None:
+                return None
+            request_id = value
+        elif name == b"traceparent" and traced:
+            parent = value
+        elif name == b"connection" and value.lower() != b"keep-alive":
+            return None
+    if not 0 < length <= largest or len(kind) > 200:
+        return None
+    return Plain(found, length, kind, json_bytes, request_id, parent)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard import optional
+from modelyard.http.asgi import answered, read_body, respond
 
 from . import asking as ask
 from .asking import Asking
@@ -18,14 +18,12 @@ from .refusals import refuse
 from .routing import Target, target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelyard.http.asgi import Receive, Scope, Send
     from modelyard.settings import ServeSettings
 
     from .catalog import Catalog
-
-    Message = MutableMapping[str, Any]
-    Scope = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
 
 log = logging.getLogger("modelyard.serving")
 
@@ -67,7 +65,7 @@ class Front:
                 await self._predict(found, scope, receive, send)
             else:
                 answer = refuse(found.protocol, 405, "Predictions are asked for with POST.")
-                await _respond(send, 405, answer.body, (b"content-type", answer.content_type), (b"allow", b"POST"))
+                await respond(send, 405, answer.body, (b"content-type", answer.content_type), (b"allow", b"POST"))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -101,11 +99,11 @@ class Front:
             other = self.pages.find("POST" if method in ("GET", "HEAD") else "GET", path)
             status, text = (405, f"{method} is not for {path}.") if other else (404, f"There is nothing at {path}.")
             answer = refuse(NATURAL, status, f"{text} See /docs.")
-            await _respond(send, status, answer.body, (b"content-type", answer.content_type))
+            await respond(send, status, answer.body, (b"content-type", answer.content_type))
             return
-        body = await _body(receive, 2**20) if method == "POST" else b""
+        body = await read_body(receive, 2**20) if method == "POST" else b""
         page = await found(body or b"")
-        await _respond(send, page.status, page.body, (b"content-type", page.content_type), *page.headers)
+        await respond(send, page.status, page.body, (b"content-type", page.content_type), *page.headers)
 
     # ------------------------------------------------------------ predictions
 
@@ -118,7 +116,7 @@ class Front:
         announced = headers.get(b"content-length", b"")
         body = None
         if not (announced.isdigit() and int(announced) > limit):
-            body = await _body(receive, limit)
+            body = await read_body(receive, limit)
         trouble = 0, ""
         json_bytes = headers.get(b"inference-header-content-length", b"")
         kind = headers.get(b"content-type", JSON)
@@ -133,7 +131,7 @@ class Front:
         if trouble[0]:
             answer = refuse(found.protocol, *trouble)
             extra = [(b"connection", b"close")] if body is None else []
-            await _respond(
+            await respond(
                 send, answer.status, answer.body, (b"content-type", answer.content_type),
                 (b"x-request-id", request_id), *extra,
             )  # fmt: skip
@@ -148,51 +146,13 @@ class Front:
         give_up = self._asking.ask(
             found, kind, int(json_bytes or -1), body or b"", request_id, reply, headers.get(b"traceparent", b"")
         )
-        if give_up is not None and not await _answered(waiting, receive):
+        if give_up is not None and not await answered(waiting, receive):
             give_up()
             return
         status, head, content = waiting.result()
         lines = [line.partition(b": ") for line in head.split(b"\r\n") if line]
-        await _respond(send, status, content, *((name, value) for name, _, value in lines))
+        await respond(send, status, content, *((name, value) for name, _, value in lines))
 
 
 def _tracing() -> Any:
     return optional.load("modelyard.serving.tracing", to="send OpenTelemetry spans").Tracing()
-
-
-async def _answered(waiting: asyncio.Future[Any], receive: Receive) -> bool:
-    """Wait for the answer; False if the client goes away first."""
-    gone = asyncio.ensure_future(_disconnected(receive))
-    try:
-        await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return waiting.done()
-    finally:
-        gone.cancel()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """The whole body; None if it is too large or its sender went away."""
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            return None
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def _respond(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send a whole answer."""
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})

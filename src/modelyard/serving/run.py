@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import InvalidArgument
+from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.http import logs
 from modelyard.http.listener import is_loopback, listen, url_of
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from modelyard.settings import ServeSettings
 
 
-def serve(settings: ServeSettings, models: Sequence[str]) -> int:
+def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -> int:
     """Serve models until a signal; the exit code.
 
     Args:
         settings: of the server.
         models: what to serve, see `wanted.parse`.
+        parent: see `http.loop.run`.
 
     Raises:
         InvalidArgument: a setting or a model is not understood, or the address is not allowed.
@@ -30,6 +31,10 @@ def serve(settings: ServeSettings, models: Sequence[str]) -> int:
     """
     began = perf_counter()
     _check_address(settings)
+    from .gateway import run as gateway
+
+    if gateway.wanted(settings):
+        return gateway.serve(settings, models, parent=parent)
     logs.configure(settings.log_format, settings.log_level)
     from modelyard.http import loop
 
@@ -41,6 +46,9 @@ def serve(settings: ServeSettings, models: Sequence[str]) -> int:
 
     sources = Sources(parse(models, settings))
     first = sources.look()
+    if settings.default_model and settings.default_model not in {**first.found, **first.missing}:
+        names = ", ".join(sorted(first.found)[:20])
+        raise NotFound(f"--default-model {settings.default_model!r} is not among the models served: {names}.")
     with ExitStack() as held:
         listener = held.enter_context(listen(settings.host, settings.port))
         url = url_of(settings.host, listener)
@@ -60,7 +68,7 @@ def serve(settings: ServeSettings, models: Sequence[str]) -> int:
             )
 
         front = Front(settings, catalog, ready)
-        loop.run(front, settings, listener, lambda *, ready: None)  # noqa: ARG005
+        loop.run(front, settings, listener, lambda *, ready: None, parent=parent)  # noqa: ARG005
     return 0
 
 
