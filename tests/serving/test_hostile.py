@@ -88,6 +88,8 @@ def test_any_bytes_of_any_type(served, body, content_type):
         b'{"inputs": {"x": []}}', b'{"inputs": {"x": {}}}', b'{"inputs": []}', b'{"inputs": [[]]}',
         b'{"inputs": [[], []]}',
         b'{"inputs": {"x": [1]}, "params": {"factor": NaN}}', b'{"params": {}}',
+        b'{"dataframe_records": [{"x": 1}, {"x": 1, "y": 2}]}', b'{"dataframe_records": [1, [2, 3]]}',
+        b'{"dataframe_records": [{"x": [1]}, {}, {"x": 1, "y": [[]]}]}',
     ],
     ids=lambda each: each[:24],
 )  # fmt: skip

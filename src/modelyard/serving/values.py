@@ -274,7 +274,7 @@ def moment(text: str) -> Any:
         import pandas as pd
 
         stamp = pd.NaT
-        with contextlib.suppress(ValueError, TypeError, OverflowError):
+        with contextlib.suppress(Exception):  # whatever the parser of free text stumbles over
             stamp = pd.Timestamp(text)
         if stamp is pd.NaT:
             raise ValueError(f"expected {_EXPECTED[DataType.datetime]}, got {told(text)}") from None

@@ -215,7 +215,7 @@ class Invocations:
         except InvalidArgument as fault:
             try:  # cells may hold what was an array, as one flat list
                 data = enforce(self._frame(lambda pandas: pandas.DataFrame(rows, columns=names)), self._schema)  # type: ignore[arg-type]
-            except (ModelyardError, ValueError, TypeError, OverflowError):
+            except Exception:  # noqa: BLE001 - likewise
                 raise fault from None
             return data, len(rows), False
 
@@ -237,7 +237,7 @@ class Invocations:
 
         try:
             return make(pd)
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, AttributeError) as fault:
+        except Exception as fault:  # noqa: BLE001 - pandas asserts, too, that lists are as long as each other
             raise InvalidArgument(f"The data does not make a DataFrame: {fault}.") from None
 
     # ---------------------------------------------------------------- files
@@ -256,7 +256,7 @@ class Invocations:
 
         try:
             frame = pd.read_csv(io.StringIO(text), dtype=texts or None)
-        except (ValueError, OverflowError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
+        except Exception as fault:  # noqa: BLE001 - likewise
             raise InvalidArgument(f"The body is not CSV with a line of names: {fault}.") from None
         return self._of_frame(frame)
 
