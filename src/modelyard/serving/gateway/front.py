@@ -209,7 +209,7 @@ class Gateway:
         if not status:  # as it came: the first line says the status
             first, _, _ = lines.pop(0)
             status = int(first[9:12])
-        told = [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
+        told = [(name.lower(), value.strip(b" \t")) for name, _, value in lines if name.lower() != b"date"]
         await respond(send, status, content, *(each for each in told if each[0] not in _BETWEEN_TWO))
 
     async def _refuse(self, send: Send, protocol: int, status: int, message: str) -> None:
