@@ -118,15 +118,21 @@ class ServerProcess:
         return child
 
     def _read_address(self, child: subprocess.Popen[str]) -> None:
-        for line in child.stdout or ():
-            if line.startswith("Listening at "):
-                self.url = line.split()[-1]
+        if child.stdout is None:
+            return
+        with child.stdout as lines:
+            for line in lines:
+                if line.startswith("Listening at "):
+                    self.url = line.split()[-1]
 
     def _pass_on(self, child: subprocess.Popen[str]) -> None:
-        for line in child.stderr or ():
-            self._said.append(line.strip())
-            with contextlib.suppress(OSError, ValueError):  # nobody reads it
-                sys.stderr.write(line)
+        if child.stderr is None:
+            return
+        with child.stderr as lines:
+            for line in lines:
+                self._said.append(line.strip())
+                with contextlib.suppress(OSError, ValueError):  # nobody reads it
+                    sys.stderr.write(line)
 
     def _watch(self, child: subprocess.Popen[str]) -> int:
         """Look after it until it ends; how it ended."""
@@ -150,10 +156,8 @@ class ServerProcess:
                     self._said.append("It did not answer any more.")
                     child.kill()
             self._stopping.wait(_BETWEEN_READY_S if self.state == READY and answered else _BETWEEN_S)
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            if pipe is not None and pipe is child.stdin:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        if child.stdin is not None:
+            child.stdin.close()
         return child.wait()
 
     def _tell(self, state: str, reason: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,15 +41,18 @@ class ReplicaActor:
         models: as `modelyard serve` takes them.
         variables: see `Spec.variables`.
         shipped: position in `models` → archive of the directory that is meant, its name, and the name to serve as.
+        host: where the server listens; empty: at the node's address.
     """
 
-    def __init__(self, models: list[str], variables: dict[str, str], shipped: dict[int, tuple[Any, str, str]]) -> None:
+    def __init__(
+        self, models: list[str], variables: dict[str, str], shipped: dict[int, tuple[Any, str, str]], host: str = ""
+    ) -> None:
         models = list(models)
         for position, (archive, directory, name) in shipped.items():
             models[position] = f"{name}={unpack(ray.get(archive), directory)}"
         address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         self._node = f"{address} {ray.get_runtime_context().get_node_id()[:8]}"
-        self._process = ServerProcess(models, variables, address)
+        self._process = ServerProcess(models, variables, host or address)
 
     def look(self) -> tuple[str, str, str, str]:
         """State, address, node and reason."""
@@ -82,8 +86,7 @@ class RayBackend:
         self._archives: dict[tuple[str, str], tuple[Any, str, str]] = {}
         self._stopping: dict[str, threading.Thread] = {}
         self._joined = not ray.is_initialized()
-        if self._joined:
-            _join(address)
+        self._alone = _join(address) if self._joined else False
 
     # ------------------------------------------------------------ the protocol
 
@@ -169,7 +172,9 @@ class RayBackend:
         if spec.memory_bytes:
             options["memory"] = spec.memory_bytes
         remote: Any = ray.remote(ReplicaActor)
-        self._actors[full] = remote.options(**options).remote(list(spec.models), spec.variables, self._shipped(spec))
+        self._actors[full] = remote.options(**options).remote(
+            list(spec.models), spec.variables, self._shipped(spec), "127.0.0.1" if self._alone else ""
+        )
         needs = f"{spec.cpus:g} CPU" + (f", {spec.gpus:g} GPU" if spec.gpus else "")
         needs += f", {spec.memory_bytes >> 20} MiB" if spec.memory_bytes else ""
         self._known[full] = Replica(
@@ -250,13 +255,14 @@ def _words() -> Any:
         raise Unavailable(f"The Ray cluster cannot be asked: {str(error).splitlines()[0]}") from error
 
 
-def _join(address: str) -> None:
-    """Be a driver of a cluster.
+def _join(address: str) -> bool:
+    """Be a driver of a cluster; whether it is a new one, of this machine alone.
 
     Raises:
         Unavailable: there is none at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a server that nobody asked reports to nobody
+    _reach(address)
     told: dict[str, Any] = {"namespace": NAMESPACE, "logging_level": "warning"}
     try:
         try:
@@ -264,11 +270,23 @@ def _join(address: str) -> None:
         except ConnectionError:
             if address:
                 raise
-            # the servers then listen where only this machine reaches them
-            ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", **told)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            ray.init(address="local", include_dashboard=False, **told)
+            return True
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
         where = f"at {address}" if address else "here"
         raise Unavailable(f"There is no Ray cluster {where}: {str(error).splitlines()[0]}") from None
+    return False
+
+
+def _reach(address: str) -> None:
+    """Find out in seconds whether anybody answers at HOST:PORT; Ray itself takes minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address or not port.isdigit():
+        return  # a name that Ray knows, or a URL
+    try:
+        socket.create_connection((host, int(port)), timeout=_STOPS_S).close()
+    except OSError as error:
+        raise Unavailable(f"There is no Ray cluster at {address}: {error.strerror or error}.") from None
 
 
 def open_backend(address: str = "") -> RayBackend:

@@ -1,0 +1,108 @@
+"""Replicas on a real Ray cluster of this machine: a head and three nodes with room for one replica each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+ray = pytest.importorskip("ray", reason="Ray is not installed")
+
+from modelyard.packaging import model as models  # noqa: E402
+from modelyard.serving.backends.base import Backend, find  # noqa: E402
+from tests.contracts.backend import BackendContract, Pid  # noqa: E402
+from tests.serving.live.process import serving, until  # noqa: E402
+
+QUICK = {
+    "health_check_initial_delay_ms": 0, "health_check_period_ms": 500, "health_check_timeout_ms": 500,
+    "health_check_failure_threshold": 3,
+}  # fmt: skip
+"""A node is given up after two seconds instead of half a minute."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, value in {
+            "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "RAY_enable_metrics_collection": "0",
+        }.items():  # fmt: skip
+            patch.setenv(name, value)
+        from ray.cluster_utils import Cluster
+
+        store = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": QUICK, **store})
+        try:
+            nodes = [made.add_node(wait=False, num_cpus=1, **store) for _ in range(3)]
+            made.wait_for_nodes()
+            made.workers = nodes
+            yield made
+        finally:
+            if ray.is_initialized():
+                ray.shutdown()
+            made.shutdown()
+
+
+class TestRay(BackendContract):
+    @pytest.fixture
+    def backend(self, cluster: Any) -> Iterator[Backend]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            backend = find("ray", cluster.address)
+            yield backend
+            backend.close()
+
+
+def test_a_node_dies_under_load_and_requests_go_on(cluster, tmp_path) -> None:
+    """Show 4: two replicas on two nodes; the one that lost its node comes back on the third."""
+    models.save(Pid(), tmp_path / "pid", flavor="python_function", signature=False)
+    arguments = ("--backend", "ray", "--ray-address", cluster.address, "--replicas", "2")
+    with serving(tmp_path / "pid", *arguments, RAY_AUTH_MODE="disabled") as gateway:
+        until(lambda: gateway.get("/replicas")["ready"] == 2)
+        before = {each["name"]: each for each in gateway.get("/replicas")["replicas"]}
+        nodes = {each["node"].split()[1] for each in before.values()}
+        assert len(nodes) == 2
+        victim = next(each for each in cluster.workers if each.node_id[:8] in nodes)
+        (lost,) = [each for each in before.values() if each["node"].split()[1] == victim.node_id[:8]]
+
+        stop, seen = threading.Event(), Counter()
+
+        def load() -> None:
+            connection = gateway.connect()
+            while not stop.is_set():
+                connection.request("POST", "/predict", b"[1]", {"content-type": "application/json"})
+                answer = connection.getresponse()
+                seen[answer.status, len(json.loads(answer.read())), answer.headers["modelyard-replica"]] += 1
+            connection.close()
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            until(lambda: len(seen) == 2)
+            (raylet,) = victim.all_processes["raylet"]
+            os.kill(raylet.process.pid, signal.SIGKILL)
+
+            def moved() -> Any:
+                told = gateway.get("/replicas")
+                found = next((each for each in told["replicas"] if each["name"] == lost["name"]), None)
+                return found if found and found["ready"] and found["url"] != lost["url"] else None
+
+            again = until(moved)
+            count = seen.total()
+            until(lambda: seen.total() > count + 20)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert {(status, length) for status, length, _ in seen} == {(200, 2)}, seen
+        assert again["node"].split()[1] not in nodes
+        metrics = gateway.ask("GET", "/metrics")[2].decode()
+        assert "modelyard_gateway_replicas_ready 2.0" in metrics
