@@ -28,14 +28,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "serving")]
+sys.path.insert(0, str(Path(__file__).parent / "serving"))
 
 import models
 import servers
 from run import free_port
 from servers import OURS, PEERS, QUICK, VARIANTS, Server, Start
 
+HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 64)
 ROWS = 32
 NOISY = 0.15
@@ -286,9 +286,7 @@ def main() -> None:
     parser.add_argument("--only", type=lambda text: text.split(","), default=PARTS, help=f"of {','.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement, after one that warms up")
-    parser.add_argument(
-        "--nice", type=int, help="scheduling value of server and client (-10 keeps neighbours out; root)"
-    )
+    parser.add_argument("--nice", type=int, help="scheduling value of server and client; -10 as root")
     parser.add_argument("--work", help="keep models and results here, and go on from what is there")
     parser.add_argument("--out", help="the results as JSON; default: in --work")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="instead of everything else")

@@ -1,7 +1,7 @@
 """A server under all that goes wrong: bad clients of several kinds, and workers killed.
 
-Good callers check every answer against the one that the model gave at the start. Beside them run: invalid bodies, bodies
-of 8 MB, clients that send a byte a second and clients that go away before the answer. Every 30 s a worker gets SIGKILL.
+Good callers check every answer against the one that the model gave at the start. Beside them run: invalid bodies, huge
+ones, clients that send a byte a second and clients that go away before the answer. Every 30 s a worker gets SIGKILL.
 """
 
 from __future__ import annotations
