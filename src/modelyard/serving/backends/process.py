@@ -155,7 +155,8 @@ class ServerProcess:
                 if silent >= _SILENT:
                     self._said.append("It did not answer any more.")
                     child.kill()
-            self._stopping.wait(_BETWEEN_READY_S if self.state == READY and answered else _BETWEEN_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_BETWEEN_READY_S if self.state == READY and answered else _BETWEEN_S)
         if child.stdin is not None:
             child.stdin.close()
         return child.wait()

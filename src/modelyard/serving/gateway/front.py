@@ -171,26 +171,26 @@ class Gateway:
         announced = dict(headers).get(b"content-length", b"")
         limit = self._settings.max_body_bytes
         size = int(announced) if announced.isdigit() else 0
-        if self._held + size > self._settings.queue_bytes:
+        if size <= limit and self._held + size > self._settings.queue_bytes:
             await self._refuse(send, protocol, 503, "Too many bytes of requests wait already. Come again later.")
             return
         self._held += size
         try:
-            body = None
-            if size <= limit:
-                try:
-                    async with asyncio.timeout(max(self._settings.timeout_s, self._settings.body_timeout_s)):
-                        body = await read_body(receive, limit)
-                except TimeoutError:
-                    await self._refuse(send, protocol, 408, "The body came too slowly.")
-                    return
+            body = await self._body(receive, limit) if size <= limit else None
             if body is None:
                 text = f"The body is larger than {limit} bytes, the largest that is accepted here."
                 await self._refuse(send, protocol, 413, text)
                 return
             await self._ask(protocol, _request(scope, path, headers, body), receive, send)
+        except TimeoutError:
+            await self._refuse(send, protocol, 408, "The body came too slowly.")
         finally:
             self._held -= size
+
+    async def _body(self, receive: Receive, limit: int) -> bytes | None:
+        """The whole body, None if it is too large; raises TimeoutError."""
+        async with asyncio.timeout(max(self._settings.timeout_s, self._settings.body_timeout_s)):
+            return await read_body(receive, limit)
 
     async def _ask(self, protocol: int, request: bytes, receive: Receive, send: Send) -> None:
         waiting: asyncio.Future[tuple[int, bytes, bytes]] = asyncio.get_running_loop().create_future()
