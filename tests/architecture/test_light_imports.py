@@ -47,3 +47,9 @@ def test_the_front_of_a_model_server_stays_small() -> None:
     loaded = loaded_by("modelyard.serving.front")
     assert loaded & (HEAVY - {"h11", "httptools", "uvicorn", "uvloop"}) == set()
     assert loaded & {"prometheus_client", "opentelemetry", "ray", "urllib3"} == set()
+
+
+def test_a_gateway_stays_small() -> None:
+    loaded = loaded_by("modelyard.serving.gateway.front, modelyard.serving.gateway.keeping")
+    assert loaded & (HEAVY - {"h11", "httptools", "uvicorn", "uvloop"}) == set()
+    assert loaded & {"prometheus_client", "opentelemetry", "ray", "urllib3"} == set()

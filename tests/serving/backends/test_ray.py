@@ -1,10 +1,12 @@
-"""Replicas on a real Ray cluster of this machine: a head and three nodes with room for one replica each."""
+"""Replicas on a real Ray cluster of this machine: two nodes, one with room for one replica, one for two."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import warnings
 from collections import Counter
@@ -15,8 +17,10 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 
+from modelyard.domain.errors import InvalidArgument  # noqa: E402
 from modelyard.packaging import model as models  # noqa: E402
-from modelyard.serving.backends.base import Backend, find  # noqa: E402
+from modelyard.serving.backends.base import Backend, Spec, find  # noqa: E402
+from tests.cli.process import environment  # noqa: E402
 from tests.contracts.backend import BackendContract, Pid  # noqa: E402
 from tests.serving.live.process import serving, until  # noqa: E402
 
@@ -38,11 +42,9 @@ def cluster(tmp_path_factory) -> Iterator[Any]:
         from ray.cluster_utils import Cluster
 
         store = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": QUICK, **store})
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "_system_config": QUICK, **store})
         try:
-            nodes = [made.add_node(wait=False, num_cpus=1, **store) for _ in range(3)]
-            made.wait_for_nodes()
-            made.workers = nodes
+            made.add_node(num_cpus=1, **store)
             yield made
         finally:
             if ray.is_initialized():
@@ -60,8 +62,30 @@ class TestRay(BackendContract):
             backend.close()
 
 
+def test_replicas_may_outlast_who_started_them(cluster) -> None:
+    spec = Spec(name="lasting", models=("models:/wine/1",), env={"MODELYARD_TRACKING_URI": "http://127.0.0.1:9"})
+    program = (
+        "from modelyard.serving.backends.base import Spec, find;"
+        f"find('ray', '{cluster.address}', lasting=True).ensure(Spec(name='{spec.name}', models={spec.models}, "
+        f"env={dict(spec.env)})); import os; os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program], env=environment(RAY_AUTH_MODE="disabled"), check=True, timeout=60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        backend = find("ray", cluster.address, lasting=True)
+        assert backend.list() == ("lasting",)
+        backend.ensure(spec)  # the same thing: nothing to do
+        assert len(backend.status("lasting").replicas) == 1
+        until(lambda: "cannot be reached" in backend.status("lasting").replicas[0].reason)
+        with pytest.raises(InvalidArgument, match="Register the model"):
+            backend.ensure(Spec(name="directory", models=("/tmp",)))
+        backend.stop("lasting")
+        until(lambda: not backend.list())
+        backend.close()
+
+
 def test_a_node_dies_under_load_and_requests_go_on(cluster, tmp_path) -> None:
-    """Show 4: two replicas on two nodes; the one that lost its node comes back on the third."""
+    """Show 4: two replicas on two nodes; the one that lost its node comes back on the other."""
     models.save(Pid(), tmp_path / "pid", flavor="python_function", signature=False)
     arguments = ("--backend", "ray", "--ray-address", cluster.address, "--replicas", "2")
     with serving(tmp_path / "pid", *arguments, RAY_AUTH_MODE="disabled") as gateway:
@@ -69,7 +93,7 @@ def test_a_node_dies_under_load_and_requests_go_on(cluster, tmp_path) -> None:
         before = {each["name"]: each for each in gateway.get("/replicas")["replicas"]}
         nodes = {each["node"].split()[1] for each in before.values()}
         assert len(nodes) == 2
-        victim = next(each for each in cluster.workers if each.node_id[:8] in nodes)
+        (victim,) = cluster.worker_nodes
         (lost,) = [each for each in before.values() if each["node"].split()[1] == victim.node_id[:8]]
 
         stop, seen = threading.Event(), Counter()
@@ -103,6 +127,6 @@ def test_a_node_dies_under_load_and_requests_go_on(cluster, tmp_path) -> None:
             for thread in threads:
                 thread.join()
         assert {(status, length) for status, length, _ in seen} == {(200, 2)}, seen
-        assert again["node"].split()[1] not in nodes
+        assert again["node"].split()[1] in nodes - {victim.node_id[:8]}
         metrics = gateway.ask("GET", "/metrics")[2].decode()
         assert "modelyard_gateway_replicas_ready 2.0" in metrics

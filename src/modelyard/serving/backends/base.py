@@ -139,25 +139,27 @@ class Backend(Protocol):
         ...
 
 
-def find(name: str, address: str = "") -> Backend:
+def find(name: str, address: str = "", *, lasting: bool = False) -> Backend:
     """Open a backend: one of ours, or another package's by entry point.
 
     Args:
         name: of it.
         address: of what it runs on; its own default if empty.
+        lasting: whether replicas go on when this process ends, and are found again by the next one.
 
     Raises:
-        InvalidArgument: nobody brings such a backend.
+        InvalidArgument: nobody brings such a backend, or its replicas cannot outlast this process.
         MissingExtraError: its library is not installed; the message says what to install.
         Unavailable: it cannot be reached.
     """
     if name in BACKENDS:
-        found: Backend = optional.load(BACKENDS[name], to=f"place model servers with {name}").open_backend(address)
+        leaf = optional.load(BACKENDS[name], to=f"place model servers with {name}")
+        found: Backend = leaf.open_backend(address, lasting=lasting)
         return found
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=ENTRY_POINTS, name=name):
-        brought: Backend = entry.load()(address)
+        brought: Backend = entry.load()(address, lasting=lasting)
         return brought
     raise InvalidArgument(f"No backend {name!r}. Known are {', '.join(sorted(BACKENDS))}; others come with packages.")
 

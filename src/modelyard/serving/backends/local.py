@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modelyard.domain.errors import InvalidArgument
+
 from .base import STOPPING, Replica, Status, check_same, numbered
 from .process import ServerProcess
 
@@ -84,6 +86,12 @@ def _replica(number: int, process: ServerProcess) -> Replica:
     return Replica(str(number), process.state, process.url, socket.gethostname(), process.reason)
 
 
-def open_backend(address: str = "") -> LocalBackend:  # noqa: ARG001 - every backend is opened with one
-    """Make one; there is nothing to reach."""
+def open_backend(address: str = "", *, lasting: bool = False) -> LocalBackend:  # noqa: ARG001 - nothing to reach
+    """Make one.
+
+    Raises:
+        InvalidArgument: the replicas are to outlast this process.
+    """
+    if lasting:
+        raise InvalidArgument("Replicas of the local backend end with the process that started them.")
     return LocalBackend()

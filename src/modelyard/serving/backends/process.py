@@ -112,6 +112,7 @@ class ServerProcess:
                 stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
+                process_group=0,  # Ctrl-C is for the one who started it
             )
         for read in (self._read_address, self._pass_on):
             threading.Thread(target=read, args=(child,), daemon=True).start()

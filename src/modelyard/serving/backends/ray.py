@@ -289,6 +289,6 @@ def _reach(address: str) -> None:
         raise Unavailable(f"There is no Ray cluster at {address}: {error.strerror or error}.") from None
 
 
-def open_backend(address: str = "") -> RayBackend:
+def open_backend(address: str = "", *, lasting: bool = False) -> RayBackend:
     """Join the cluster at the address; empty: the one on this machine, or a new one."""
-    return RayBackend(address)
+    return RayBackend(address, lasting=lasting)

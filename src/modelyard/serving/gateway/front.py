@@ -181,6 +181,8 @@ class Gateway:
                 text = f"The body is larger than {limit} bytes, the largest that is accepted here."
                 await self._refuse(send, protocol, 413, text)
                 return
+            self._held += len(body) - size
+            size = len(body)
             await self._ask(protocol, _request(scope, path, headers, body), receive, send)
         except TimeoutError:
             await self._refuse(send, protocol, 408, "The body came too slowly.")

@@ -112,7 +112,7 @@ class Keeper:
             except Exception as error:
                 log.exception("Looking after the replicas failed; it goes on")
                 self.trouble = self.replicas.reason = f"{type(error).__name__}: {error}"
-            settled = self.replicas.ready == self.wanted and not self.trouble
+            settled = self.trouble or self.replicas.ready == self.wanted
             with suppress(TimeoutError):
                 async with asyncio.timeout(_BETWEEN_S if settled else _SOON_S):
                     await self._changed.wait()

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from modelyard import __version__
-from modelyard.domain.errors import InvalidArgument
+from modelyard.domain.errors import InvalidArgument, ModelyardError
 from modelyard.http import logs
 from modelyard.http.listener import listen, url_of
 from modelyard.serving.backends import base
@@ -103,6 +103,11 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
     with ExitStack() as held:
         listener = held.enter_context(listen(settings.host, settings.port))
         backend = base.find(settings.backend, settings.ray_address if settings.backend == "ray" else "")
+        try:
+            backend.ensure(what)  # what cannot be placed at all is said now
+        except ModelyardError:
+            backend.close()
+            raise
         url = url_of(settings.host, listener)
         _say(f"{greeting.starting(first)}\nListening at {url}")
 
