@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,15 +42,20 @@ def cluster(tmp_path_factory) -> Iterator[Any]:
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster
 
-        store = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "_system_config": QUICK, **store})
+        small = {
+            "object_store_memory": 80 * 2**20, "include_dashboard": False, "include_log_monitor": False,
+            "no_monitor": True,
+        }  # fmt: skip
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "_system_config": QUICK, **small})
         try:
-            made.add_node(num_cpus=1, **store)
+            made.add_node(num_cpus=1, **small)
             yield made
         finally:
             if ray.is_initialized():
                 ray.shutdown()
+            session = made.head_node.get_session_dir_path()
             made.shutdown()
+            shutil.rmtree(session, ignore_errors=True)
 
 
 class TestRay(BackendContract):

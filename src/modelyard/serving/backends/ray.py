@@ -7,6 +7,7 @@ Ray: clients and gateway talk to the servers directly.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -27,6 +28,8 @@ from .shipping import pack, unpack
 
 if TYPE_CHECKING:
     from .base import Spec
+
+log = logging.getLogger("modelyard.serving")
 
 NAMESPACE: Final = "modelyard"
 _ANSWER_S: Final = 1.0
@@ -270,6 +273,7 @@ def _join(address: str) -> bool:
         except ConnectionError:
             if address:
                 raise
+            log.info("There is no Ray cluster here yet; starting one of this machine alone")
             ray.init(address="local", include_dashboard=False, **told)
             return True
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
