@@ -31,6 +31,7 @@ EXTRAS: Final = {
     "ray": "ray",
     "safetensors": "torch",
     "sklearn": "sklearn",
+    "skl2onnx": "convert",
     "skops": "sklearn",
     "sqlalchemy": "server",
     "starlette": "server",

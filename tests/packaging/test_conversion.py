@@ -221,7 +221,7 @@ def test_without_the_converter_the_model_is_saved_all_the_same(wine, tmp_path, c
             LinearRegression().fit(frame, frame["proline"]), tmp_path / "model", flavor="sklearn",
             input_example=frame[:3], convert="onnx",
         )  # fmt: skip
-    assert "pip install 'modelyard[onnx]' skl2onnx" in told(tmp_path / "model")["reason"]
+    assert "pip install 'modelyard[convert]'" in told(tmp_path / "model")["reason"]
 
 
 def test_there_is_no_other_form(wine, tmp_path):

@@ -85,7 +85,7 @@ def _leaf(flavor: str) -> Any:
         return optional.load(_LEAVES[flavor], to="convert models to ONNX")
     except ImportError as missing:
         raise Refused(
-            f"{missing.name!r} is not installed. Run: pip install 'modelyard[onnx]' skl2onnx to convert models."
+            f"{missing.name!r} is not installed. Run: pip install 'modelyard[convert]' to convert models."
         ) from None
 
 

@@ -56,7 +56,9 @@ def load(note: notes.Load) -> Ready:
         differences = []
     missing = [each for each in differences if each.installed is None]
     try:
-        function = load_function(folder, allow_pickle=note.allow_pickle, trusted=note.trusted)
+        function = load_function(
+            folder, allow_pickle=note.allow_pickle, trusted=note.trusted, prefer="onnx" if note.onnx else None
+        )
     except ImportError as fault:
         raise _absent(fault, missing) from fault
     tuned = tuning.tune(function, note.threads)

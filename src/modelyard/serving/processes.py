@@ -215,7 +215,12 @@ async def start(
     ours, theirs = socket.socketpair()
     pairs = [socket.socketpair() for _ in range(copies)]
     passed = [theirs.fileno(), *(other.fileno() for _, other in pairs)]
-    environment = {**os.environ, **{name: str(threads) for name in _POOLS}, "PYTHONUNBUFFERED": "1"}
+    environment = {
+        "MKL_CBWR": "AUTO,STRICT",  # answers do not depend on where in memory, and in which batch, a row lies
+        **os.environ,
+        **{name: str(threads) for name in _POOLS},
+        "PYTHONUNBUFFERED": "1",
+    }
     child = subprocess.Popen(  # noqa: ASYNC220, S603 - a millisecond; our own module
         [sys.executable, "-m", "modelyard.serving.worker", str(theirs.fileno()), form, level],
         pass_fds=passed,
