@@ -17,7 +17,7 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(VENV)/.demo-installed  ## a server, the stock mlflow client, wine data: what it looks like
+demo: $(VENV)/.demo-installed  ## both servers, the stock mlflow client, wine data: what it looks like
 	@$(BIN)/python examples/wine.py
 
 .PHONY: test

@@ -1,15 +1,17 @@
-"""The whole way with the stock MLflow client: train, log, register, promote, load back, predict.
+"""The whole way with the stock MLflow client: train, log, register, serve, promote, load back, predict.
 
-`make demo` runs it. It starts `modelyard server` on a free port with its data in ./demo-data, and everything after
-that is plain `mlflow`: the only line that knows about Modelyard is the tracking URI.
+`make demo` runs it. It starts `modelyard server` on a free port with its data in ./demo-data; training and registering
+are plain `mlflow`: the only line that knows about Modelyard is the tracking URI. Then `modelyard serve` answers
+requests with the model that the alias champion points to, also while the alias moves to a better one.
 
-The server stays up until Ctrl-C if somebody is watching; with DEMO_EXIT=1, or without a terminal, it stops at the end.
+The servers stay up until Ctrl-C if somebody is watching; with DEMO_EXIT=1, or without a terminal, it stops at the end.
 """
 
 import io
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 # MLflow reads these when it is imported: no address after each run, no progress bars, no calls home
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -70,6 +72,15 @@ class Trained:
 
 def main() -> None:
     """Run the example."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped then, too
+    try:
+        tell()
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+
+
+def tell() -> None:
+    """All of it, one step after the other."""
     with server() as url:
         mlflow.set_tracking_uri(url)
         mlflow.set_experiment("wine")
@@ -78,40 +89,63 @@ def main() -> None:
 
         runs = [train(number, params, *split) for number, params in enumerate(FORESTS, 1)]
         show_runs(runs)
-        promote(runs)
-        predict(split[1], split[3])
-        show_history(url)
-        show_addresses(url)
-        if sys.stdin.isatty() and not os.environ.get("DEMO_EXIT"):
-            wait_for_interrupt()
+        challenger = register(runs)
+        with model_server(url) as asked:
+            promote(challenger, asked, split[1])
+            predict(split[1], split[3])
+            show_history(url)
+            show_addresses(url, asked)
+            if sys.stdin.isatty() and not os.environ.get("DEMO_EXIT"):
+                wait_for_interrupt()
 
 
-# ---------------------------------------------------------------- the server
+# ---------------------------------------------------------------- the servers
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A `modelyard server` of our own; its address. It is stopped, politely, at the end."""
+    """A `modelyard server` of our own; its address."""
     DATA.mkdir(parents=True, exist_ok=True)
-    url = f"http://127.0.0.1:{(port := free_port())}"
+    with running("server", 5000, "/health", "--data", str(DATA)) as (url, took):
+        heading(f"modelyard server is up at {url}, ready in {took:.1f} s")
+        console.print(f"  SQLite and artifacts are in {DATA}, the server's log is {DATA / 'server.log'}")
+        yield url
+
+
+@contextmanager
+def model_server(tracking: str) -> Iterator[str]:
+    """A `modelyard serve` of the champion; its address."""
+    what = f"models:/{MODEL}@champion"
+    with running("serve", 8000, "/ping", what, "--tracking-uri", tracking, "--poll", "0.5") as (url, took):
+        heading(f"modelyard serve {what} is up at {url}, ready in {took:.1f} s")
+        yield url
+
+
+@contextmanager
+def running(name: str, port: int, ready: str, *arguments: str) -> Iterator[tuple[str, float]]:
+    """One of our servers, ready: its address, and the seconds that it took. It is stopped, politely, at the end."""
+    port = free_port(port)
+    url = f"http://127.0.0.1:{port}"
     modelyard = Path(sys.executable).with_name("modelyard")
-    command = [str(modelyard), "server", "--port", str(port), "--data", str(DATA)]
-    with (DATA / "server.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    command = [str(modelyard), name, *arguments, "--port", str(port)]
+    environment = os.environ | {"MODELYARD_CACHE": str(DATA / "cache")}
+    file = DATA / f"{name}.log"
+    with file.open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:
         try:
             began = time.perf_counter()
-            wait_until_ready(process, url)
-            took = time.perf_counter() - began
-            heading(f"modelyard server is up at {url}, ready in {took:.1f} s")
-            console.print(f"  SQLite and artifacts are in {DATA}, the server's log is {DATA / 'server.log'}")
-            yield url
+            wait_until_ready(process, url + ready, file)
+            yield url, time.perf_counter() - began
         finally:
             process.terminate()
-            process.wait(READY_WITHIN)
+            try:
+                process.wait(READY_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def free_port() -> int:
-    """5000, MLflow's own, if nobody has it; any other if somebody does."""
-    for port in (5000, 0):
+def free_port(wanted: int) -> int:
+    """The usual one, if nobody has it; any other if somebody does."""
+    for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -122,16 +156,16 @@ def free_port() -> int:
     sys.exit("no free port on 127.0.0.1")
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Return when the server answers; leave with its last words if it does not."""
     deadline = time.monotonic() + READY_WITHIN
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            with urlopen(f"{url}/health", timeout=1):
+            with urlopen(url, timeout=1):
                 return
         except (URLError, OSError):
             time.sleep(0.02)
-    sys.exit(f"the server did not start:\n{(DATA / 'server.log').read_text()[-2000:]}")
+    sys.exit(f"the server did not start:\n{log.read_text()[-2000:]}")
 
 
 # ---------------------------------------------------------------- what any user of MLflow writes
@@ -166,32 +200,61 @@ def train(number: int, params: dict[str, Any], train_x: Any, test_x: Any, train_
     return Trained(run.info.run_id, run.info.run_name, params, accuracy, loss)
 
 
-def promote(runs: list[Trained]) -> None:
-    """Register all, worst first; move the two best through the stages; point aliases at them."""
+def register(runs: list[Trained]) -> str:
+    """Register all, worst first; the second best goes to production, the best, whose version this is, to staging."""
     client = mlflow.MlflowClient()
     ranked = sorted(runs, key=lambda run: run.loss, reverse=True)
     with redirect_stderr(io.StringIO()):  # MLflow announces each version there; the table below says it better
-        versions = [mlflow.register_model(f"runs:/{run.run_id}/model", MODEL).version for run in ranked]
-    challenger, champion = versions[-2:]
-
-    moves: list[str] = []
-    for version in (challenger, champion):
-        for stage in ("Staging", "Production"):
-            before = client.get_model_version(MODEL, version).current_stage
-            client.transition_model_version_stage(MODEL, version, stage, archive_existing_versions=True)
-            moves.append(f"version {version}: {before} → {stage}")
-    client.set_registered_model_alias(MODEL, "champion", champion)
-    client.set_registered_model_alias(MODEL, "challenger", challenger)
+        versions = [str(mlflow.register_model(f"runs:/{run.run_id}/model", MODEL).version) for run in ranked]
+    champion, challenger = versions[-2:]
 
     heading(f"Registered {MODEL}, moved two versions through the stages")
-    for move in moves:
-        console.print(f"  {move}")
+    for version, stage in ((champion, "Staging"), (champion, "Production"), (challenger, "Staging")):
+        move(version, stage)
+    client.set_registered_model_alias(MODEL, "champion", champion)
+    client.set_registered_model_alias(MODEL, "challenger", challenger)
     table = Table("version", "stage", "aliases", "log loss", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     aliases = client.get_registered_model(MODEL).aliases
     for version, run in zip(versions, ranked, strict=True):
-        pointing = ", ".join(sorted(name for name, at in aliases.items() if str(at) == str(version)))
-        table.add_row(str(version), client.get_model_version(MODEL, version).current_stage, pointing, f"{run.loss:.3f}")
+        pointing = ", ".join(sorted(name for name, at in aliases.items() if str(at) == version))
+        table.add_row(version, client.get_model_version(MODEL, version).current_stage, pointing, f"{run.loss:.3f}")
     show(table)
+    return challenger
+
+
+def move(version: str, stage: str) -> None:
+    """Move a version to a stage, and say so."""
+    client = mlflow.MlflowClient()
+    before = client.get_model_version(MODEL, version).current_stage
+    client.transition_model_version_stage(MODEL, version, stage, archive_existing_versions=True)
+    console.print(f"  version {version}: {before} → {stage}")
+
+
+def promote(version: str, url: str, wines: Any) -> None:
+    """Ask the model server, make this version the champion, and go on asking until it is the one that answers."""
+    wine = wines.iloc[0].to_dict()
+    answer, before = ask(url, wine)
+    console.print(f"  POST {url}/predict with one wine as JSON: {answer}, modelyard-version: {before}")
+
+    heading(f"The alias champion moves to version {version}, while requests are answered")
+    move(version, "Production")
+    mlflow.MlflowClient().set_registered_model_alias(MODEL, "champion", version)
+    deadline = time.monotonic() + READY_WITHIN
+    asked, now = 0, before
+    while now != version and time.monotonic() < deadline:
+        answer, now = ask(url, wine)  # raises if a request fails
+        asked += 1
+        time.sleep(0.01)
+    if now != version:
+        sys.exit(f"version {version} is not served:\n{(DATA / 'serve.log').read_text()[-2000:]}")
+    console.print(f"  modelyard-version: {before} → {now}, {asked} requests meanwhile, none failed")
+
+
+def ask(url: str, wine: dict[str, float]) -> tuple[Any, str]:
+    """What the model server answers, and the version that did."""
+    request = Request(f"{url}/predict", json.dumps(wine).encode(), {"content-type": "application/json"})
+    with urlopen(request, timeout=10) as answer:
+        return json.load(answer), answer.headers["modelyard-version"]
 
 
 def predict(test_x: Any, test_y: Any) -> None:
@@ -242,9 +305,10 @@ def show_history(url: str) -> None:
             console.print(f"  {when:%Y-%m-%d %H:%M:%S}  {event['principal']}  {move}")
 
 
-def show_addresses(url: str) -> None:
+def show_addresses(url: str, asked: str) -> None:
     """Where to look next."""
     heading("Have a look")
+    console.print(f"  {asked + '/docs':<54} the model: its columns, an example to change and send")
     for path, what in (
         ("/docs", "the native API, to read and to try"),
         (f"/api/v1/models/{MODEL}/history", "everything that ever happened to the model"),
@@ -256,13 +320,10 @@ def show_addresses(url: str) -> None:
 
 
 def wait_for_interrupt() -> None:
-    """Keep the server up until somebody has seen enough."""
-    console.print("\nThe server keeps running. Ctrl-C stops it.")
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        console.print("\nStopping.")
+    """Keep the servers up until somebody has seen enough."""
+    console.print("\nThe servers keep running. Ctrl-C stops them.")
+    while True:
+        time.sleep(3600)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,13 @@ def test_it_goes_from_training_to_production(first: str) -> None:
     assert "version 2: None → Staging" in first
     assert "version 3: Staging → Production" in first
     assert re.search(r"^  1 +None ", first, re.MULTILINE)
-    assert re.search(r"^  2 +Archived +challenger\b", first, re.MULTILINE)
-    assert re.search(r"^  3 +Production +champion\b", first, re.MULTILINE)
+    assert re.search(r"^  2 +Production +champion\b", first, re.MULTILINE)
+    assert re.search(r"^  3 +Staging +challenger\b", first, re.MULTILINE)
+
+
+def test_the_model_server_follows_the_alias(first: str) -> None:
+    assert re.search(r"/predict with one wine as JSON: [012], modelyard-version: 2$", first, re.MULTILINE)
+    assert re.search(r"modelyard-version: 2 → 3, \d+ requests meanwhile, none failed$", first, re.MULTILINE)
 
 
 def test_what_is_in_production_predicts(first: str) -> None:
@@ -56,13 +61,15 @@ def test_the_server_remembers_who_moved_production(first: str) -> None:
 
 
 def test_it_leaves_no_server_behind(first: str) -> None:
-    url = re.search(r"http://127\.0\.0\.1:\d+", first)
-    assert url is not None
-    with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"{url[0]}/health", timeout=5)
+    urls = set(re.findall(r"http://127\.0\.0\.1:\d+", first))
+    assert len(urls) == 2
+    for url in urls:
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(f"{url}/health", timeout=5)
 
 
 @pytest.mark.usefixtures("first")
 def test_a_second_time_continues_where_the_first_ended(data: Path) -> None:
     again = demo(data)
-    assert re.search(r"^  6 +Production +champion\b", again, re.MULTILINE)
+    assert re.search(r"^  6 +Staging +challenger\b", again, re.MULTILINE)
+    assert "modelyard-version: 5 → 6" in again
