@@ -171,19 +171,22 @@ def test_replicas_come_with_the_requests_and_go_with_them(moody):
         assert gateway.post("/predict", {"mood": "fine"}) == "FINE"  # it waited for a start
         assert list(replicas(gateway)) == ["0"]
 
-        stop, seen = threading.Event(), Counter()
+        most, stop, seen = threading.Event(), threading.Event(), Counter()
 
-        def load() -> None:
-            while not stop.is_set():
+        def load(end: threading.Event) -> None:
+            while not end.is_set():
                 status, headers, _ = gateway.ask("POST", "/predict", {"mood": "sleep 0.02"})
                 seen[status, headers.get("modelyard-replica")] += 1
 
-        threads = [threading.Thread(target=load) for _ in range(8)]
+        threads = [threading.Thread(target=load, args=(stop if each == 0 else most,)) for each in range(8)]
         for thread in threads:
             thread.start()
         try:
             until(lambda: seen[200, "1"])
+            most.set()
+            until(lambda: gateway.get("/replicas")["wanted"] == len(replicas(gateway)) == 1)
         finally:
+            most.set()
             stop.set()
             for thread in threads:
                 thread.join()

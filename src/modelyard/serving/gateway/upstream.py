@@ -50,6 +50,11 @@ class Exchange:
         self.connection: Connection | None = None
         self.since = monotonic()
 
+    def done(self) -> Caller | None:
+        """It is over; whom to tell. Nothing here points anywhere any more: what is no circle needs no collector."""
+        caller, self.caller, self.connection = self.caller, None, None
+        return caller
+
     def give_up(self) -> None:
         """Nobody waits for the answer any more; the replica learns it by the end of the connection."""
         self.caller = None
@@ -92,13 +97,15 @@ class Upstream:
             async with asyncio.timeout(_CONNECT_S):
                 _, connection = await loop.create_connection(lambda: Connection(self), self._host, self._port)
         except (OSError, TimeoutError) as error:
-            if exchange.caller is not None:
-                exchange.caller.broken(f"no connection: {str(error) or 'no answer'}", sent=False)
+            caller = exchange.done()
+            if caller is not None:
+                caller.broken(f"no connection: {str(error) or 'no answer'}", sent=False)
             return
         if self._closed or exchange.caller is None:
             connection.abort()
-            if exchange.caller is not None:
-                exchange.caller.broken("the replica is being stopped", sent=False)
+            caller = exchange.done()
+            if caller is not None:
+                caller.broken("the replica is being stopped", sent=False)
             return
         self._open.add(connection)
         connection.ask(request, exchange)
@@ -243,9 +250,9 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, head: bytes, body: bytes, *, keep: bool) -> None:
         exchange, self.exchange = self.exchange, None
         self._upstream.freed(self, keep=keep)
-        if exchange is not None and exchange.caller is not None:
-            exchange.connection = None
-            exchange.caller.answered(head, body)
+        caller = exchange.done() if exchange is not None else None
+        if caller is not None:
+            caller.answered(head, body)
 
     def eof_received(self) -> bool:
         """The other side is done; that may be the end of an answer without a length."""
@@ -259,9 +266,9 @@ class Connection(asyncio.Protocol):
         """What is under way here will not be answered."""
         self._upstream.lost(self)
         exchange, self.exchange = self.exchange, None
-        if exchange is not None and exchange.caller is not None:
-            exchange.connection = None
-            exchange.caller.broken(f"its connection broke ({exc or 'closed'})", sent=True)
+        caller = exchange.done() if exchange is not None else None
+        if caller is not None:
+            caller.broken(f"its connection broke ({exc or 'closed'})", sent=True)
 
     def abort(self) -> None:
         """Break it."""
