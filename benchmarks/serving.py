@@ -18,6 +18,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -291,6 +292,7 @@ def main() -> None:
     parser.add_argument("--out", help="the results as JSON; default: in --work")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="instead of everything else")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped; with --work the next run goes on from here."))
     tool = load_tool(options.tool)
     known = {each.environment for each in PEERS}
     given = {each.partition("=")[0] for each in options.env}
