@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from reviews import Review, reviews
+from corpus import Review, reviews
 from safetensors.torch import save_file
 from sentiment import ROWS, SIZE, Sentiment, Vocabulary, bags, logits, words
 
