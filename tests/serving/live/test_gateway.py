@@ -220,10 +220,12 @@ def test_what_cannot_be_is_said_at_once(moody, arguments, message):
     assert done.stderr.count("\n") == 1
 
 
-def test_the_replicas_end_with_the_gateway(moody):
-    with serving(moody, "--replicas", "2") as gateway:
+def test_the_replicas_end_with_the_gateway_and_have_none_of_their_own(moody):
+    with serving(moody, MODELYARD_SERVE_REPLICAS="2", MODELYARD_SERVE_BATCHING="off") as gateway:
         until(lambda: gateway.get("/replicas")["ready"] == 2)
         there = [direct(each) for each in replicas(gateway).values()]
+        assert {each.ask("GET", "/replicas")[0] for each in there} == {404}
+        assert [each.get("/models/moody")["batching"]["rows"] for each in there] == [1, 1]
         gateway.process.kill()
 
         def silent() -> bool:

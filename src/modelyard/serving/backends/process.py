@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Final
 
+from modelyard.settings import ServeSettings
+
 from .base import FAILED, READY, STARTING, STOPPING
 
 _PROBE_S: Final = 2.0
@@ -50,7 +52,9 @@ class ServerProcess:
             sys.executable, "-m", "modelyard.cli.main", "serve", *models,
             "--host", host, "--port", "0", "--allow-remote", "--exit-with-stdin",
         ]  # fmt: skip
-        self._environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
+        # what is said of the gateway, such as the number of replicas, is not said of a replica
+        own = {name: value for name, value in os.environ.items() if not name.startswith(ServeSettings.PREFIX)}
+        self._environment = {**own, **variables, "PYTHONUNBUFFERED": "1"}
         self._child: subprocess.Popen[str] | None = None
         self._said: deque[str] = deque(maxlen=20)
         self._stopping = threading.Event()
