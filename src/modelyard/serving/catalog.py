@@ -486,8 +486,11 @@ class Catalog:
 
     async def _again(self, model: Model, version: Version, pause: float) -> None:
         """Bring a version back whose process died."""
-        while not (version.retired or version.loading or self._closing):
+        while not (version.retired or self._closing):
             await asyncio.sleep(pause)
+            if version.loading:  # another of its processes is on its way; this one comes next
+                pause = max(pause, 0.1)
+                continue
             try:
                 version.loading = True
                 if self.shared:

@@ -132,3 +132,14 @@ def test_who_does_not_wait_is_not_predicted_for(moody_server):
 
     assert ask(moody_server, "nobody died") == (200, "NOBODY DIED")
     assert not any("ended: signal SIGKILL" in line for line in moody_server.output[written:])
+
+
+def test_a_worker_that_dies_while_another_is_being_replaced_is_replaced_too(moody):
+    with serving(moody, "--workers", "2") as server:
+        first, second = until(lambda: len(server.workers()) == 2 and server.workers())
+        os.kill(first, signal.SIGKILL)
+        until(lambda: set(server.workers()) - {first, second})  # its successor is loading
+        os.kill(second, signal.SIGKILL)
+        until(lambda: len(set(server.workers()) - {first, second}) == 2, 10)
+        server.wait_ready()
+        assert ask(server, "fine") == (200, "FINE")
