@@ -145,8 +145,8 @@ def serve(data: Path, database_url: str = "", **settings: Any) -> Iterator[Runni
     """Run a server as `modelyard server` would, on a free port, until the generator is closed."""
     import uvicorn
 
-    from modelyard.server.app import create_app
     from modelyard.http.protocol import Protocol
+    from modelyard.server.app import create_app
 
     app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", 0)) as listening:
