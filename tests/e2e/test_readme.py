@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = {"README.md": ["5000"], "docs/serving.md": ["8000", "8001"]}
+PAGES = {"README.md": ["5000", "8000"], "docs/serving.md": ["8000", "8001"]}
 """Page → the ports that its blocks name."""
 AS_ONE = {"docs/serving.md"}
 """Pages whose blocks go on with the processes of the ones before."""
