@@ -116,7 +116,7 @@ class Worker:
 
 
 def _tasks() -> int:
-    """Threads of this process, but for one that looks after itself at a fork: the memory manager that pyarrow brings."""
+    """Threads of this process, without that of pyarrow's memory manager, which looks after itself at a fork."""
     try:
         names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
     except OSError:  # not Linux
