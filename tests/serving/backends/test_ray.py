@@ -68,12 +68,29 @@ class TestRay(BackendContract):
             backend.close()
 
 
+def test_who_finds_no_room_says_so_and_leaves_no_trace(cluster) -> None:
+    spec = Spec(name="huge", models=("models:/wine/1",), cpus=64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        backend = find("ray", cluster.address)
+        for _ in range(2):
+            backend.ensure(spec)
+            (waiting,) = backend.status("huge").replicas
+            assert (waiting.state, waiting.url) == ("starting", "")
+            assert "It waits for a node that has room (64 CPU)" in waiting.reason
+            backend.stop("huge")
+            until(lambda: not backend.status("huge").replicas)
+        backend.close()
+
+
 def test_replicas_may_outlast_who_started_them(cluster) -> None:
     spec = Spec(name="lasting", models=("models:/wine/1",), env={"MODELYARD_TRACKING_URI": "http://127.0.0.1:9"})
     program = (
-        "from modelyard.serving.backends.base import Spec, find;"
-        f"find('ray', '{cluster.address}', lasting=True).ensure(Spec(name='{spec.name}', models={spec.models}, "
-        f"env={dict(spec.env)})); import os; os._exit(0)"
+        "import os; from modelyard.serving.backends.base import Spec, find;"
+        f"backend = find('ray', '{cluster.address}', lasting=True);"
+        f"backend.ensure(Spec(name='{spec.name}', models={spec.models}, env={dict(spec.env)}));"
+        "\nwhile not backend.status('lasting').replicas[0].node: pass"
+        "\nos._exit(0)"
     )
     subprocess.run([sys.executable, "-c", program], env=environment(RAY_AUTH_MODE="disabled"), check=True, timeout=60)
     with warnings.catch_warnings():

@@ -149,7 +149,9 @@ class RayBackend:
             parts = full.split("/")
             if parts[0] == name:
                 found[full] = (parts[1], int(parts[2]))
-        for full in [each for each in self._known if each.split("/")[0] == name and each not in found]:
+        # who has not answered yet may not be listed yet, and without a handle Ray would end it
+        gone = [full for full, known in self._known.items() if known.node and full not in found]
+        for full in [each for each in gone if each.split("/")[0] == name]:
             for table in (self._known, self._actors, self._asked, self._stopping):
                 table.pop(full, None)
         return found
@@ -161,6 +163,8 @@ class RayBackend:
 
     def _start(self, spec: Spec, number: int) -> None:
         full = f"{spec.name}/{spec.fingerprint}/{number}"
+        self._stopping.pop(full, None)  # of one that had this name before
+        self._asked.pop(full, None)
         options: dict[str, Any] = {
             "name": full,
             "namespace": NAMESPACE,
