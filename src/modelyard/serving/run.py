@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import ExitStack, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.http import logs
 from modelyard.http.listener import is_loopback, listen, url_of
+from modelyard.http.memory import spare_the_collector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,16 +69,9 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
             )
 
         front = Front(settings, catalog, ready)
-        _spare_the_collector()
+        spare_the_collector()
         loop.run(front, settings, listener, lambda *, ready: None, parent=parent)  # noqa: ARG005
     return 0
-
-
-def _spare_the_collector() -> None:
-    """What is loaded by now stays; looking at it again and again showed in the latencies: p99 14 instead of 6 ms."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)  # hundreds of requests under way are no garbage
 
 
 def _say(text: str) -> None:

@@ -13,6 +13,7 @@ from modelyard import __version__
 from modelyard.domain.errors import InvalidArgument, ModelyardError
 from modelyard.http import logs
 from modelyard.http.listener import listen, url_of
+from modelyard.http.memory import spare_the_collector
 from modelyard.serving.backends import base
 from modelyard.serving.scaling import Policy
 
@@ -124,6 +125,7 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
             if count:
                 _say(f"How it is asked, to read and to try: {url}/docs")
 
+        spare_the_collector()
         loop.run(Gateway(settings, keeper, ready), settings, listener, lambda *, ready: None, parent=parent)  # noqa: ARG005
     return 0
 
