@@ -30,6 +30,7 @@ class Loaded(msgspec.Struct, tag="loaded", tag_field="note", kw_only=True):
         size: bytes by which the process grew.
         seconds: that loading and testing took.
         forked: whether the copies were made.
+        process: its number, of a copy.
     """
 
     slot: int
@@ -43,6 +44,7 @@ class Loaded(msgspec.Struct, tag="loaded", tag_field="note", kw_only=True):
     size: int = 0
     seconds: float = 0.0
     forked: bool = False
+    process: int = 0
 
 
 class Load(msgspec.Struct, tag="load", tag_field="note", kw_only=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import functools
 import logging
 import os
 import signal
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("modelyard.serving")
 
 _BUFFER: Final = 2**20
+_SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER
 _POOLS: Final = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
     "MODELYARD_MODEL_THREADS",
@@ -110,6 +113,9 @@ class Worker:
         if waiting is None or waiting.done():
             return
         if isinstance(note, notes.Loaded):
+            if note.process and not self.process:
+                self.process = note.process
+                _copies.add(note.process)
             waiting.set_result(note)
         else:
             waiting.set_exception(LoadingFailed(note))
@@ -190,11 +196,27 @@ def replace_copies(note: notes.Load) -> notes.Load:
 
 
 _children: Final[list[subprocess.Popen[bytes]]] = []
+_copies: Final[set[int]] = set()
+
+
+@functools.cache
+def adopt() -> None:
+    """Become the parent of the copies that workers make of themselves, where the system knows that; once."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SUBREAPER, 1)
 
 
 def reap() -> None:
     """Take note of the children that ended, so that no zombie stays."""
     _children[:] = [each for each in _children if each.poll() is None]
+    for process in tuple(_copies):
+        try:
+            gone = os.waitpid(process, os.WNOHANG)[0] == process
+        except ChildProcessError:
+            gone = True
+        if gone:
+            _copies.discard(process)
 
 
 async def start(
@@ -212,6 +234,8 @@ async def start(
     Returns:
         It, workers for the forks to come, and the forks' descriptors in the process, for `notes.Load.copies`.
     """
+    if copies:
+        adopt()
     ours, theirs = socket.socketpair()
     pairs = [socket.socketpair() for _ in range(copies)]
     passed = [theirs.fileno(), *(other.fileno() for _, other in pairs)]

@@ -15,8 +15,8 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from time import perf_counter, sleep
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from modelyard.serving import frames, notes
 
@@ -97,22 +97,35 @@ class Worker:
             return False
         gc.collect()
         gc.freeze()
+        front = os.getppid()
         for descriptor in note.copies:
-            if os.fork() == 0:
-                _settle_in()
-                self._pair.close()
-                for other in note.copies:
-                    if other != descriptor:
-                        os.close(other)
-                self._pair = socket.socket(fileno=descriptor)
-                self._models[note.slot] = ready.servable
-                ready.note.forked = True
-                self._send(frames.note(notes.write(ready.note)))
-                self.run()
-                os._exit(0)
+            between = os.fork()
+            if between == 0:
+                if os.fork():  # so that the copy becomes the front's child, and does not end with us
+                    os._exit(0)
+                self._be_copy(note, ready, descriptor, front)
+            os.waitpid(between, 0)
         for descriptor in note.copies:
             os.close(descriptor)
         return True
+
+    def _be_copy(self, note: notes.Load, ready: Any, descriptor: int, front: int) -> NoReturn:
+        """A forked process' life."""
+        for _ in range(1000):
+            if os.getppid() == front:  # the one between has gone
+                break
+            sleep(0.001)
+        _settle_in()
+        self._pair.close()
+        for other in note.copies:
+            if other != descriptor:
+                os.close(other)
+        self._pair = socket.socket(fileno=descriptor)
+        self._models[note.slot] = ready.servable
+        ready.note.forked, ready.note.process = True, os.getpid()
+        self._send(frames.note(notes.write(ready.note)))
+        self.run()
+        os._exit(0)
 
 
 def _tasks() -> int:
