@@ -109,13 +109,14 @@ class Worker:
 
     def _noted(self, content: bytes) -> None:
         note = notes.for_front(content)
-        waiting = self._answers.get(note.slot)
-        if waiting is None or waiting.done():
+        if isinstance(note, notes.Loaded) and note.process and not self.process:
+            self.process = note.process
+            _copies.add(note.process)
+        # a copy may be quicker to say so than its original
+        waiting = self._answers.setdefault(note.slot, asyncio.get_running_loop().create_future())
+        if waiting.done():
             return
         if isinstance(note, notes.Loaded):
-            if note.process and not self.process:
-                self.process = note.process
-                _copies.add(note.process)
             waiting.set_result(note)
         else:
             waiting.set_exception(LoadingFailed(note))
