@@ -26,6 +26,18 @@ def until(found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
     return answer
 
 
+def _children(process: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_bytes().rpartition(b")")[2].split()[1])
+        except OSError:  # it ended meanwhile
+            continue
+        if parent == process:
+            found.append(int(stat.parent.name))
+    return found
+
+
 class ModelServer(Server):
     """A model server that listens.
 
@@ -73,16 +85,12 @@ class ModelServer(Server):
             raise AssertionError(f"{self.readiness()}\n{''.join(self.output)}") from None
 
     def workers(self) -> list[int]:
-        """The processes that hold models."""
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(stat.read_bytes().rpartition(b")")[2].split()[1])
-            except OSError:  # it ended meanwhile
-                continue
-            if parent == self.process.pid:
-                found.append(int(stat.parent.name))
-        return found
+        """The processes that hold models and were started by the server itself."""
+        return _children(self.process.pid)
+
+    def tree(self) -> list[int]:
+        """Those, each followed by its forked copies."""
+        return [each for worker in self.workers() for each in (worker, *_children(worker))]
 
     def written(self, text: str) -> bool:
         """Whether it has written this."""
