@@ -15,9 +15,9 @@ from modelyard.db.engine import Database
 from modelyard.db.metrics import History
 from modelyard.db.schema import prepare
 from modelyard.domain.errors import ModelyardError
+from modelyard.http.asgi import respond
 from modelyard.services.compaction import Compactor
 
-from .answers import respond
 from .express import Express
 from .health import PLAIN
 from .metrics import Metrics

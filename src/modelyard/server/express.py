@@ -8,12 +8,12 @@ unusual header, a body in pieces, a second request behind the first) goes the or
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import ModelyardError
+from modelyard.http.heads import Known, plain_post
 
 from .auth import principal_of
 from .mlflow import errors
@@ -34,12 +34,8 @@ LARGEST_BODY: Final = 256 * 1024
 """Longer bodies come in pieces anyway."""
 
 _JSON: Final = b"content-type: application/json\r\n"
-_MOST_HEADS: Final = 4096
 _LONGEST_HEAD: Final = 1024
-_NAME: Final = re.compile(rb"[A-Za-z0-9_-]+")
-_NOT_PLAIN: Final = frozenset(
-    {b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"x-request-id", b"authorization", b"te"}
-)
+_NOT_PLAIN: Final = frozenset({b"x-request-id", b"authorization"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,46 +94,33 @@ class Express:
             if route.data is not None
             for prefix in route.prefixes
         }
-        self._heads: dict[bytes, Request | None] = {}
+        self._known: Known[Request | None] = Known(_LONGEST_HEAD)
 
     def find(self, head: bytes) -> Request | None:
         """The request that a head announces, None if it goes the ordinary way. A client's heads repeat themselves."""
         try:
-            return self._heads[head]
+            return self._known.found[head]
         except KeyError:
             pass
         request = self._understand(head)
-        if len(head) <= _LONGEST_HEAD:  # so that what is remembered stays within a few MB
-            if len(self._heads) >= _MOST_HEADS:
-                self._heads.clear()
-            self._heads[head] = request
+        self._known.keep(head, request)
         return request
 
     def _understand(self, head: bytes) -> Request | None:
-        first, *fields = head.split(b"\r\n")
-        method, _, rest = first.partition(b" ")
-        path, _, version = rest.partition(b" ")
-        command = self._commands.get(path)
-        if method != b"POST" or version != b"HTTP/1.1" or command is None or re.search(rb"[\r\n\0]", b"".join(fields)):
+        post = plain_post(head)
+        command = self._commands.get(post.path) if post is not None else None
+        if post is None or command is None:
             return None
-        length, is_json = -1, False
-        for field in fields:
-            name, colon, value = field.partition(b":")
-            name, value = name.lower(), value.strip(b" \t")
-            if not colon or _NAME.fullmatch(name) is None or name in _NOT_PLAIN:
+        is_json = False
+        for name, value in post.fields:
+            if name in _NOT_PLAIN:
                 return None
-            if name == b"content-length":
-                if length >= 0 or not value.isdigit():
-                    return None
-                length = int(value)
-            elif name == b"content-type":
+            if name == b"content-type":
                 is_json = value.partition(b";")[0].strip().lower() == b"application/json"
-            elif name == b"connection" and value.lower() != b"keep-alive":
-                return None
-        if not is_json or not 0 < length <= min(LARGEST_BODY, self._state.settings.max_body_bytes):
+        if not is_json or not 0 < post.length <= min(LARGEST_BODY, self._state.settings.max_body_bytes):
             return None
-        text = path.decode()
-        return Request(text, command, length, self._metrics.group(text))
+        text = post.path.decode()
+        return Request(text, command, post.length, self._metrics.group(text))
 
     def start(self, request: Request, body: bytes, answer: Answer) -> None:
         """Carry out a request; calls `answer(status, headers, body)` once, now or when the command is durable."""

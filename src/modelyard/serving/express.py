@@ -6,9 +6,10 @@ ordinary way, with the same result.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from modelyard.http.heads import Known, plain_post
 
 from .asking import REQUEST_ID, new_id
 from .calls import JSON, OPEN_INFERENCE
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 LARGEST_BODY: Final = 256 * 1024
 """Longer bodies come in pieces anyway."""
 
-_MOST_HEADS: Final = 4096
 _LONGEST_HEAD: Final = 2048
-_NAME: Final = re.compile(rb"[A-Za-z0-9_-]+")
-_NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +60,17 @@ class Express:
         self._asking = asking
         self._largest = min(largest, LARGEST_BODY)
         self._traced = traced
-        self._heads: dict[bytes, Plain | None] = {}
+        self._known: Known[Plain | None] = Known(_LONGEST_HEAD)
 
     def find(self, head: bytes) -> Plain | None:
         """The request that a head announces, None if it goes the ordinary way."""
         try:
-            return self._heads[head]
+            return self._known.found[head]
         except KeyError:
             pass
         plain = understand(head, self._largest, traced=self._traced)
-        # a head with an id does not come again
-        if len(head) <= _LONGEST_HEAD and not (plain is not None and (plain.request_id or plain.parent)):
-            if len(self._heads) >= _MOST_HEADS:
-                self._heads.clear()
-            self._heads[head] = plain
+        if not (plain is not None and (plain.request_id or plain.parent)):  # a head with an id does not come again
+            self._known.keep(head, plain)
         return plain
 
     def start(self, request: Plain, body: bytes, answer: Reply) -> Callable[[], None] | None:
@@ -99,25 +94,13 @@ def understand(head: bytes, largest: int, *, traced: bool = False) -> Plain | No
         largest: bytes of a body.
         traced: whether anybody asks which trace a request belongs to.
     """
-    first, *fields = head.split(b"\r\n")
-    method, _, rest = first.partition(b" ")
-    path, _, version = rest.partition(b" ")
-    if method != b"POST" or version != b"HTTP/1.1" or re.search(rb"[\r\n\0]", b"".join(fields)):
+    post = plain_post(head)
+    found = target(post.path.decode("latin-1")) if post is not None else None
+    if post is None or found is None:
         return None
-    found = target(path.decode("latin-1"))
-    if found is None:
-        return None
-    length, json_bytes, kind, request_id, parent = -1, -1, JSON, b"", b""
-    for field in fields:
-        name, colon, value = field.partition(b":")
-        name, value = name.lower(), value.strip(b" \t")
-        if not colon or _NAME.fullmatch(name) is None or name in _NOT_PLAIN:
-            return None
-        if name == b"content-length":
-            if length >= 0 or not value.isdigit():
-                return None
-            length = int(value)
-        elif name == b"content-type":
+    json_bytes, kind, request_id, parent = -1, JSON, b"", b""
+    for name, value in post.fields:
+        if name == b"content-type":
             kind = JSON if value.lower() == JSON else value
         elif name == b"inference-header-content-length":
             if not value.isdigit() or len(value) > 9 or found.protocol != OPEN_INFERENCE:
@@ -129,8 +112,6 @@ def understand(head: bytes, largest: int, *, traced: bool = False) -> Plain | No
             request_id = value
         elif name == b"traceparent" and traced:
             parent = value
-        elif name == b"connection" and value.lower() != b"keep-alive":
-            return None
-    if not 0 < length <= largest or len(kind) > 200:
+    if not 0 < post.length <= largest or len(kind) > 200:
         return None
-    return Plain(found, length, kind, json_bytes, request_id, parent)
+    return Plain(found, post.length, kind, json_bytes, request_id, parent)

@@ -8,7 +8,7 @@ import msgspec
 
 from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import InvalidArgument
-from modelyard.server.answers import respond
+from modelyard.http.asgi import respond
 from modelyard.server.transfer import receive_artifact, repr_digest, send_artifact
 from modelyard.services import logged_models, runs
 from modelyard.wire import artifacts as wire

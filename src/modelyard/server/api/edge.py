@@ -12,7 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError, PermissionDenied
-from modelyard.server.answers import pattern, respond
+from modelyard.http.asgi import respond
+from modelyard.server.answers import pattern
 from modelyard.server.call import Call
 from modelyard.wire.message import Answer, Request
 

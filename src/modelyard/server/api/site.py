@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from modelyard.server.answers import respond
+from modelyard.http.asgi import respond
 
 from . import errors, openapi
 from .edge import PREFIX, Edge

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotSupported
-from modelyard.server.answers import pattern, respond
+from modelyard.http.asgi import respond
+from modelyard.server.answers import pattern
 from modelyard.server.call import Call
 
 from . import errors, protojson
