@@ -48,10 +48,12 @@ hypothesis.settings.load_profile("modelyard")
 
 
 @pytest.fixture(autouse=True)
-def _mlflow_variables() -> Iterator[None]:
-    """The client leaves its active experiment in the environment; the next test must not find it there."""
+def _no_active_experiment() -> Iterator[None]:
+    """The client keeps its active experiment, also in the environment; the next test must not find it."""
     before = {name for name in os.environ if name.startswith("MLFLOW_")}
     yield
+    if "modelyard.client.active" in sys.modules:
+        sys.modules["modelyard.client.active"].state.experiment = None
     for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
         del os.environ[name]
 
