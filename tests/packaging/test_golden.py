@@ -111,6 +111,15 @@ def test_the_tolerance_is_kept_and_can_be_another(tmp_path: Path) -> None:
             Tolerance(absolute=wrong)
 
 
+def test_whole_numbers_are_compared_as_such_unless_the_test_says_otherwise(tmp_path: Path) -> None:
+    cases = [GoldenCase("counts", [1_000_001], [1_000_000])]
+    with pytest.raises(InvalidArgument, match=r"\[0\]: expected 1000000, got 1000001"):
+        save(tmp_path / "exact", golden=cases, tolerance=0.1)
+    function = save(tmp_path / "near", golden=cases, tolerance=Tolerance(relative=1e-5, whole=True))
+    assert golden.run(function).passed
+    assert not golden.run(function, Tolerance()).passed
+
+
 def test_a_library_s_model(tmp_path: Path) -> None:
     from sklearn.linear_model import LinearRegression
 
@@ -209,6 +218,8 @@ EXACT = Tolerance(0, 0)
         (math.nan, 1.0, ["answer: expected nan, got 1.0"]),
         (1.0, math.nan, ["answer: expected 1.0, got nan"]),
         (10**400, 1.0, [f"answer: expected {10**400}, got 1.0"]),
+        (100_001, 100_002, ["answer: expected 100001, got 100002"]),
+        (True, False, ["answer: expected True, got False"]),
     ],
 )
 def test_where_an_answer_differs(expected: Any, actual: Any, told: list[str]) -> None:
@@ -219,7 +230,7 @@ def test_where_an_answer_differs(expected: Any, actual: Any, told: list[str]) ->
     ("expected", "actual"),
     [
         (None, None), (math.nan, math.nan), (math.inf, math.inf), (1, 1.0), ([], []), ({}, {}), ("", ""),
-        (100.0, 100.0009), (0.0, 1e-9), (10**400, 10**400),
+        (100.0, 100.0009), (0.0, 1e-9), (10**400, 10**400), (100_001, 100_001.5),
     ],
 )  # fmt: skip
 def test_what_is_near_enough(expected: Any, actual: Any) -> None:

@@ -15,19 +15,31 @@ from modelyard.domain.errors import InvalidArgument
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far a number may be from the expected one: `absolute + relative * |expected|`. Texts must be equal."""
+    """How far a number may be from the expected one. Texts, booleans and whole numbers must be equal.
+
+    Attributes:
+        relative: Of the expected number; the two are added.
+        absolute: Beside that.
+        whole: Whether whole numbers are given the same room: counts, say, but not classes and identities.
+    """
 
     relative: float = 1e-5
     absolute: float = 1e-8
+    whole: bool = False
 
     def __post_init__(self) -> None:
-        if not (0 <= self.relative < math.inf and 0 <= self.absolute < math.inf):
-            raise InvalidArgument("A tolerance is a number, zero or more.")
+        if not (0 <= self.relative < math.inf and 0 <= self.absolute < math.inf and isinstance(self.whole, bool)):
+            raise InvalidArgument("A tolerance is a number, zero or more; `whole` is True or False.")
 
     def allows(self, expected: float, actual: float) -> bool:
-        """Whether the number is near enough; NaN is near NaN alone, and an infinity itself."""
+        """Whether the number is near enough; NaN is near NaN alone, and an infinity itself.
+
+        Two whole numbers are compared as such; where one of them is not, the author of a test wrote 3 for 3.0.
+        """
         if expected == actual:
             return True
+        if isinstance(expected, int) and isinstance(actual, int) and not self.whole:
+            return False
         try:
             if not (math.isfinite(expected) and math.isfinite(actual)):
                 return math.isnan(expected) and math.isnan(actual)

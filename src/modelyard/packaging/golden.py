@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def _stored(given: GoldenCase, kind: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def make(function: LoadedFunction, golden: Any, input_example: Any, tolerance: float | None = None) -> None:
+def make(function: LoadedFunction, golden: Any, input_example: Any, tolerance: float | Tolerance | None = None) -> None:
     """Write the golden tests of a model that is being saved.
 
     Args:
@@ -49,14 +50,15 @@ def make(function: LoadedFunction, golden: Any, input_example: Any, tolerance: f
         golden: None or False for none; True for the input example; data (or a pair of data and params) of its own; or
             a list of `GoldenCase`, whose expected answers are the caller's.
         input_example: The model's input example.
-        tolerance: Relative; None for the default.
+        tolerance: A number is relative; None for the default.
 
     Raises:
         InvalidArgument: there is nothing to make them from, or the model does not answer alike, or not as expected.
     """
     if golden is None or golden is False:
         return
-    allowed = Tolerance() if tolerance is None else Tolerance(relative=tolerance)
+    if not isinstance(tolerance, Tolerance):
+        tolerance = Tolerance() if tolerance is None else Tolerance(relative=tolerance)
     if isinstance(golden, GoldenCase):
         golden = [golden]
     if isinstance(golden, list) and golden and all(isinstance(each, GoldenCase) for each in golden):
@@ -73,7 +75,7 @@ def make(function: LoadedFunction, golden: Any, input_example: Any, tolerance: f
         cases = [case(function, data, params, "input example" if golden is True else "golden")]
     target = function.path / FILE
     target.parent.mkdir(exist_ok=True)
-    content = {"tolerance": {"relative": allowed.relative, "absolute": allowed.absolute}, "cases": cases}
+    content = {"tolerance": asdict(tolerance), "cases": cases}
     target.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     report = run(function)
     if not report.passed:

@@ -38,7 +38,7 @@ def save(
     signature: ModelSignature | bool | None = None,
     input_example: Any = None,
     golden: Any = None,
-    tolerance: float | None = None,
+    tolerance: float | golden_tests.Tolerance | None = None,
     baseline: Any = None,
     requirements: Sequence[str] | str | None = None,
     extra_requirements: Sequence[str] | str | None = None,
@@ -60,7 +60,8 @@ def save(
         input_example: DataFrame, array, dictionary, list or value; a pair with a dictionary adds params.
         golden: True keeps the model's answers to the example as golden tests; an example of its own, or a list of
             `GoldenCase`, likewise. For models that always answer alike.
-        tolerance: How far answers may be from the golden ones, relative; default 1e-5.
+        tolerance: How far numbers may be from the golden ones, relative; default 1e-5. Whole numbers, booleans and
+            texts must be equal; a `Tolerance` can say otherwise.
         baseline: DataFrame of inputs, e.g. the training data, whose profile is kept to compare later data with.
         requirements: pip requirements that replace those found, a list or the path of a file.
         extra_requirements: pip requirements beside those found.

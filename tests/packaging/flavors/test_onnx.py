@@ -51,6 +51,13 @@ class TestOnnx(FlavorContract):
         with pytest.raises(InvalidArgument, match="'y'"):
             loaded.predict({"x": data})
 
+    def test_the_path_of_a_graph_is_as_good_as_the_graph(self, model: Any, data: Any, tmp_path: Path) -> None:
+        onnx.save_model(model, str(tmp_path / "given.onnx"))
+        self.save(tmp_path / "given.onnx", tmp_path / "model", input_example=data, golden=True)
+        loaded = packaging.load_function(tmp_path / "model")
+        assert loaded.metadata.signature is not None
+        assert np.array_equal(loaded.predict(data)["total"], data)
+
     def test_a_frame_answers_a_frame_and_doubles_are_narrowed(self, model: Any, tmp_path: Path) -> None:
         self.save(model, tmp_path / "model")
         frame = pd.DataFrame(rows(2))

@@ -80,6 +80,8 @@ class Onnx:
     def function(self, model: Any, config: Mapping[str, Any], entry: Mapping[str, Any]) -> Predict:  # noqa: ARG002
         """Its answers: a DataFrame to a DataFrame, a dictionary of arrays to everything else, as in MLflow."""
         runtime = optional.load("onnxruntime", to="run ONNX models")
+        if isinstance(model, str | Path):  # what is being saved
+            model = onnx.load(str(model))
         there = set(runtime.get_available_providers())
         wanted = config.get("providers") or ["CPUExecutionProvider"]
         chosen = [tuple(each) if isinstance(each, list) else each for each in wanted]
