@@ -331,3 +331,179 @@ registry_event = Table(
 # Which model once had a name that is no longer its name.
 _GONE = registry_event.c.kind.in_(["model.renamed", "model.deleted"])
 Index("ix_registry_event_gone", registry_event.c.model_name, sqlite_where=_GONE, postgresql_where=_GONE)
+
+# ------------------------------------------------------------------------------------ policies
+
+# What holds for an environment; of slot '' for all models, otherwise for a model (or slot) of that name.
+policy = Table(
+    "policy",
+    metadata,
+    _text_key("environment"),
+    _text_key("slot"),
+    _text("document"),
+    _number("updated_ms"),
+    _text("principal"),
+    sqlite_with_rowid=False,
+)
+# What a rule chose last: the version that a slot of an environment stands for.
+selection = Table(
+    "selection",
+    metadata,
+    _text_key("environment"),
+    _text_key("slot"),
+    _text("model"),
+    _number("version"),
+    _text("reason"),
+    _number("at_ms"),
+    sqlite_with_rowid=False,
+)
+# Promotions, with what they replaced, so that they can be undone.
+promotion = Table(
+    "promotion",
+    metadata,
+    _serial(),
+    _text("environment"),
+    _number("model_id"),
+    _text("document"),
+    _number("at_ms"),
+    _text("principal"),
+    _number("undone_ms", required=False),
+)
+# Metrics of versions on fixed datasets.
+evaluation = Table(
+    "evaluation",
+    metadata,
+    _key("model_id"),
+    _key("version"),
+    _text_key("dataset_digest"),
+    _text_key("metric"),
+    _text("dataset_name"),
+    Column("value", Float, nullable=False),
+    _number("at_ms"),
+    _text("principal"),
+    sqlite_with_rowid=False,
+)
+
+# ------------------------------------------------------------------------------------ deployments
+
+deployment = Table(
+    "deployment",
+    metadata,
+    _serial(),
+    _text("name"),
+    _text("environment"),
+    _text("spec"),
+    _text("state"),
+    _number("created_ms"),
+    _number("updated_ms"),
+    _number("deleted_ms", required=False),
+    sqlite_autoincrement=True,
+)
+_ALIVE = deployment.c.deleted_ms.is_(None)
+Index("uq_deployment_name", deployment.c.name, unique=True, sqlite_where=_ALIVE, postgresql_where=_ALIVE)
+revision = Table(
+    "revision",
+    metadata,
+    _key("deployment_id"),
+    _key("number"),
+    _text("spec"),
+    _text("target"),
+    _number("created_ms"),
+    _text("principal"),
+    _text("reason"),
+    sqlite_with_rowid=False,
+)
+rollout = Table(
+    "rollout",
+    metadata,
+    _serial(),
+    _number("deployment_id"),
+    _text("status"),
+    _text("state"),
+    _number("began_ms"),
+    _number("ended_ms", required=False),
+    Index(None, "deployment_id", "id"),
+)
+# Append-only: what happened to a deployment.
+deployment_event = Table(
+    "deployment_event",
+    metadata,
+    _serial(),
+    _number("deployment_id"),
+    _number("rollout_id", required=False),
+    _number("at_ms"),
+    _text("principal"),
+    _text("kind"),
+    _text("told"),
+    _text("document", required=False),
+    Index(None, "deployment_id", "id"),
+)
+# What gateways counted, ten seconds a row.
+measurement = Table(
+    "measurement",
+    metadata,
+    _key("deployment_id"),
+    _key("at_s"),
+    _key("revision"),
+    _text_key("endpoint"),
+    _text_key("role"),
+    _text_key("segment"),
+    _text("document"),
+    sqlite_with_rowid=False,
+)
+gateway = Table(
+    "gateway",
+    metadata,
+    _text_key("name"),
+    _text("url"),
+    _text("generation"),
+    _number("number"),
+    _number("seen_ms"),
+    sqlite_with_rowid=False,
+)
+# Who may do a timed work now.
+lease = Table("lease", metadata, _text_key("name"), _text("holder"), _number("until_ms"), sqlite_with_rowid=False)
+
+# ------------------------------------------------------------------------------------ predictions
+
+prediction = Table(
+    "prediction",
+    metadata,
+    _serial(),
+    Column("uuid", LargeBinary, nullable=False, unique=True),
+    _number("deployment_id"),
+    _number("at_ms"),
+    _number("revision"),
+    _text("endpoint", required=False),
+    _text("model"),
+    _text("version"),
+    _text("role"),
+    _text("segment"),
+    _number("latency_us"),
+    _number("status"),
+    _text("input", required=False),
+    _text("input_hash", required=False),
+    _text("output", required=False),
+    _text("label", required=False),
+    Column("score", Float, nullable=True),
+    _number("positive", required=False),
+    _text("key", required=False),
+    Column("parent", LargeBinary, nullable=True),
+    Index(None, "deployment_id", "at_ms"),
+)
+# What was learnt later; of one prediction the newest counts. It may come before the prediction itself.
+feedback = Table(
+    "feedback",
+    metadata,
+    _serial(),
+    _number("deployment_id"),
+    Column("prediction", LargeBinary, nullable=True),
+    _text("key", required=False),
+    _text("truth", required=False),
+    _number("right", required=False),
+    _number("at_ms"),
+    _text("principal"),
+    Index(None, "deployment_id", "at_ms"),
+    Index(None, "prediction"),
+    Index(None, "deployment_id", "key"),
+)

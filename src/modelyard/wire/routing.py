@@ -1,0 +1,146 @@
+"""What a gateway is told (who answers what), and what it tells (what it measured), as messages.
+
+A gateway asks `GET /api/v1/routing?since=G&wait_s=20`: the answer comes when there is another generation than G, or
+after the wait. Asking says which generation the gateway works by: nothing is stopped that a gateway may still send to.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from .message import Answer, Request
+
+
+class Where(Answer):
+    """A place in a request; both empty: nowhere."""
+
+    header: str
+    field: str
+
+
+class RoutedReplica(Answer):
+    """Where a model server answers."""
+
+    name: str
+    url: str
+
+
+class RoutedRevision(Answer):
+    """What can be asked."""
+
+    number: Annotated[int, Meta(description="Of the revision; 0 for an endpoint of somebody else.")]
+    endpoint: Annotated[str, Meta(description="Name of somebody else's endpoint; empty for a revision.")]
+    model: str
+    version: str
+    external: Annotated[
+        bool, Meta(description="Somebody else's: requests go to the replica's URL as it is, whatever path was asked.")
+    ]
+    replicas: list[RoutedReplica]
+
+
+class RoutedShare(Answer):
+    """A part of a segment's traffic."""
+
+    to: Annotated[int, Meta(description="Index in `revisions`.")]
+    role: Annotated[str, Meta(description="`stable`, `canary` or `endpoint`.")]
+    weight: Annotated[float, Meta(description="From 0 to 1; a segment's add up to 1.")]
+
+
+class RoutedSegment(Answer):
+    """What holds for a segment's requests."""
+
+    inputs: Annotated[dict[str, str], Meta(description="Input column → field of the request.")]
+    threshold: float | None
+    shares: list[RoutedShare]
+
+
+class RoutedShadow(Answer):
+    """Who gets copies."""
+
+    to: Annotated[int, Meta(description="Index in `revisions`.")]
+    share: Annotated[float, Meta(description="Of the requests, from 0 to 1.")]
+
+
+class RoutedRecording(Answer):
+    """What is kept of predictions."""
+
+    input: Annotated[str, Meta(description="`all`, `sampled`, `hashed` or `none`.")]
+    sample: float
+    output: bool
+
+
+class RoutedAnswer(Answer):
+    """Where label and score stand in an answer; empty: where they usually do."""
+
+    label: str
+    score: str
+    positive: str | None
+
+
+class RoutedDeployment(Answer):
+    """One name, and who answers it."""
+
+    name: str
+    environment: str
+    segment: Where
+    sticky: Where
+    key: Where
+    recording: RoutedRecording
+    answer: RoutedAnswer
+    revisions: list[RoutedRevision]
+    default: Annotated[RoutedSegment, Meta(description="For requests of no segment, or of an unknown one.")]
+    segments: dict[str, RoutedSegment]
+    shadow: RoutedShadow | None
+
+
+class Routing(Answer):
+    """Everything that a gateway needs to answer."""
+
+    generation: Annotated[str, Meta(description="Another one when anything changed; give it as `since`.")]
+    deployments: list[RoutedDeployment]
+
+
+class RoutingQuery(Request):
+    """Asking for it."""
+
+    since: str = ""
+    wait_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    gateway: Annotated[str, Meta(max_length=200, description="Who asks; each gateway has a name of its own.")] = ""
+
+
+class Measured(Request):
+    """What a gateway counted of one revision, role and segment in one second."""
+
+    deployment: str
+    revision: int
+    role: str
+    second: Annotated[int, Meta(description="Since the epoch.")]
+    endpoint: str = ""
+    segment: str = ""
+    requests: int = 0
+    errors: int = 0
+    latency: Annotated[list[int], Meta(description="By bucket of the documented bounds.")] = []
+    labelled: int = 0
+    positives: int = 0
+    outputs: Annotated[dict[str, int], Meta(description="Answers by digest, the commonest 16; `` for all others.")] = {}
+    scores: Annotated[list[int], Meta(description="By bin: 20 between 0 and 1.")] = []
+    pairs: int = 0
+    disagreements: int = 0
+
+
+class GatewayReport(Request):
+    """What a gateway measured since its last report; a repeated number is ignored."""
+
+    gateway: Annotated[str, Meta(min_length=1, max_length=200)]
+    number: Annotated[int, Meta(description="Grows with every report of a gateway's life.")]
+    generation: str = ""
+    url: str = ""
+    measured: list[Measured] = []
+
+
+class Reported(Answer):
+    """The report arrived."""
+
+    known: Annotated[bool, Meta(description="Whether it was counted; false: it was a repetition.")]
