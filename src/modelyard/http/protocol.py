@@ -1,28 +1,54 @@
-"""uvicorn's HTTP protocol, with what it lacks: bounds on the size and the time of a request's head, and a short way.
+"""uvicorn's HTTP protocol, with what it lacks: bounds on a request's head and on slow clients, and a short way.
 
 The short way (see `Express`) is taken by a whole request that came in one piece while nothing else was under way.
 """
 
 from __future__ import annotations
 
+import logging
+import socket
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from typing import Protocol as Interface
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     Answer = Callable[[int, bytes, bytes], None]
 
+log = logging.getLogger("modelyard.http")
+
 LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers; several times what proxies in front of us let through."""
 
+SLOWEST: Final = 1024
+"""Bytes a second that a client has to take of an answer, on average, once it takes longer than the patience."""
+
+_LINGER_S: Final = 5.0
+_MOST_DROPPED: Final = 256 * 2**20
+"""Bytes of a body that are read although its request was answered already, so that the client gets to the answer."""
+_FIRST_LOOK_S: Final = 0.01
+_LONGEST_LOOK_S: Final = 1.0
+
 _NOTHING: Final = object()
-_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    b"content-length: 35\r\nconnection: close\r\n\r\nThe request's headers are too large"
-)
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def _refusal(status: int, title: str, detail: str) -> bytes:
+    """An answer to what is no request, as problem+json (RFC 9457)."""
+    body = f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}'
+    return (
+        f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\ncontent-length: {len(body)}\r\n"
+        f"connection: close\r\n\r\n{body}"
+    ).encode()
+
+
+_INVALID: Final = _refusal(400, "Bad Request", "That is not valid HTTP.")
+_TOO_LARGE: Final = _refusal(431, "Request Header Fields Too Large", "The request's headers are too large.")
 
 
 class Announced(Interface):
@@ -59,15 +85,34 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._answering: Any = None
+        self._open: deque[Any] = deque()  # requests on the ordinary way whose head is complete and whose answer is not
+        self._in_head = False
+        self._moved = False  # whether the last bytes completed a head or belonged to a body
         self._head_bytes = 0
+        self._dropped = 0
+        self._upgrade = False  # a body follows the wish for another protocol
+        self._replaying = False
+        self._refusal = b""
+        self._exit: Any = None
         self._idle_after: Any = _NOTHING
         self._idle_since = 0.0
+        self._unsent = 0
+        self._unsent_since = 0.0
         self._express: Express | None = getattr(self.config.app, "express", None)
         self._hurrying = False
+        self._blocked = False
         self._last = False
+        self._ended = False  # the client sends nothing more
+        self._lingering = False
         self._held = bytearray()
         self._give_up: Callable[[], None] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody is there."""
+        super().connection_made(transport)
+        self._exit = _Exit(self, transport)
+
+    # ------------------------------------------------------------ what comes in
 
     def data_received(self, data: bytes) -> None:
         """Take the short way, or feed the parser; hang up on a head that does not end."""
@@ -86,26 +131,125 @@ class Protocol(HttpToolsProtocol):
                 if self._hurrying:  # it was not answered at once
                     self._give_up = give_up
                 return
-        super().data_received(data)
-        cycle = self.cycle
-        if cycle is not self._answering:  # a head was completed by these bytes
-            self._answering = cycle
-            self._head_bytes = 0
-        elif cycle is None or (cycle.response_complete and not cycle.more_body):
-            # Not while the rest of a body comes in whose request was answered already.
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+        self._parse(data)
 
     def _at_rest(self) -> bool:
         """Whether the next byte begins a request and no other is unanswered."""
         cycle: Any = self.cycle
-        return (
-            self._head_bytes == 0
-            and not self.pipeline
-            and (cycle is None or (cycle.response_complete and not cycle.more_body))
-        )
+        return not (self._head_bytes or self._open or self._lingering) and (cycle is None or not cycle.more_body)
+
+    def _parse(self, data: bytes) -> None:
+        if self._refusal or self._lingering or self.transport.is_closing():
+            self._drop(len(data))
+            return
+        self._unset_keepalive_if_required()
+        self._moved = False
+        while data:
+            try:
+                self.parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                # We speak nothing else, and ignore the wish (RFC 9110, section 7.8). The parser took it for granted.
+                data = data[upgrade.args[0] :]
+                if self._upgrade:
+                    self._take_up_body()
+            except httptools.HttpParserError as error:
+                log.debug("Not HTTP: %s", error)
+                self._refuse(_INVALID)
+                return
+        if self._moved:
+            self._head_bytes = int(self._in_head)
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > LARGEST_HEAD:
+            self._refuse(_TOO_LARGE)
+
+    def _take_up_body(self) -> None:
+        """Have the parser, which expects a new message, read the body of the last one."""
+        self._upgrade, self._replaying = False, True
+        length = dict(self.headers).get(b"content-length")
+        how = b"transfer-encoding: chunked" if length is None else b"content-length: " + length
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + how + b"\r\n\r\n")
+
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > _MOST_DROPPED:
+            self.transport.abort()
+
+    # ------------------------------------------------------------ what the parser says
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        if not self._replaying:
+            self._in_head = True
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """The target, or a part of it."""
+        if not self._replaying:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; what stands behind a body is none."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A head is complete.
+
+        Raises:
+            ValueError: its body could be read in more than one way.
+        """
+        if self._replaying:
+            self._replaying = False
+            return
+        chunked = body = False
+        for name, value in self.headers:
+            if name == b"transfer-encoding":
+                if value.lower() != b"chunked" or self.parser.get_http_version() != "1.1":
+                    raise ValueError(value)
+                chunked = body = True
+            elif name == b"content-length" and not chunked:
+                body = value.strip(b"0") != b""
+        super().on_headers_complete()
+        self._in_head, self._moved = False, True
+        self._upgrade = body and self.parser.should_upgrade()
+        self.cycle.transport = self._exit
+        self._open.append(self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body; nobody wants that of a request that was answered already."""
+        self._moved = True
+        if self.cycle.response_complete:
+            self._drop(len(body))
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._moved = True
+        if self._upgrade:
+            return
+        super().on_message_complete()
+        self.cycle.more_body = False
+        self._dropped = 0
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            self._wait_for_next()
+
+    # ------------------------------------------------------------ what goes out
+
+    def on_response_complete(self) -> None:
+        """An answer on the ordinary way is complete."""
+        self._open.popleft()
+        if self._lingering:
+            self.pipeline.clear()
+            self._open.clear()
+        super().on_response_complete()
+        if not self._open and not self._lingering:
+            if self._refusal:
+                self._hang_up()
+            elif self._ended:
+                self.transport.close()
 
     def _answer(self, status: int, headers: bytes, body: bytes) -> None:
         """Send the answer to a request that took the short way."""
@@ -131,13 +275,18 @@ class Protocol(HttpToolsProtocol):
         """Wait for the next request, or take up what came meanwhile."""
         if self._last:
             self.transport.close()
+        elif self.flow.write_paused:  # who does not take the answer is not asked for the next question
+            self._blocked = True
         elif self._held:
             self.loop.call_soon(self._go_on)
+        elif self._ended:
+            self.transport.close()
         else:
             self._hurrying = False
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._wait_for_next()
+
+    def _wait_for_next(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _go_on(self) -> None:
         """Take up what came while a request was on its short way."""
@@ -145,12 +294,94 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if not self.transport.is_closing():
             self.data_received(data)
+            if self._ended and not self._under_way():
+                self.transport.close()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of what was sent."""
+        super().resume_writing()
+        self._unsent = 0
+        if self._blocked:
+            self._blocked = False
+            self._answered()
+
+    # ------------------------------------------------------------ ends
+
+    def _refuse(self, answer: bytes) -> None:
+        """What came is no request: say so once those before it are answered, and hang up."""
+        cycle: Any = self.cycle
+        if not self._in_head and cycle is not None and cycle.more_body:  # it is in a body
+            if cycle.response_started:
+                self.transport.close()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._open.remove(cycle)
+            self.pipeline = deque(each for each in self.pipeline if each[0] is not cycle)
+        self._refusal = answer
+        if not self._open:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(self._refusal)
+            self.linger()
+
+    def leave(self) -> None:
+        """Close after an answer."""
+        if self.cycle.more_body:
+            self.linger()
+        else:
+            self.transport.close()
+
+    def linger(self) -> None:
+        """Close, but let the client finish what it is sending: else it would get a reset instead of the answer."""
+        if not self._lingering and not self.transport.is_closing():
+            self._lingering = True
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self.loop.call_later(_LINGER_S, self.transport.close)
+
+    @property
+    def lingering(self) -> bool:
+        """Whether the last answer was sent."""
+        return self._lingering
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client has gone, or will only listen from now on: which of the two shows when something is sent."""
+        if self._lingering or not self._under_way():
+            return False
+        if not self._ended:
+            self._ended = True
+            cycle = self._open[0] if self._open else None
+            if cycle is None or (cycle.scope["http_version"] == "1.1" and not cycle.response_started):
+                self.transport.write(_CONTINUE)
+            self.loop.call_later(_FIRST_LOOK_S, self._look, _FIRST_LOOK_S)
+        return True
+
+    def _under_way(self) -> bool:
+        """Whether a whole request is unanswered."""
+        return self._hurrying or bool(self._open and (len(self._open) > 1 or not self._open[0].more_body))
+
+    def _look(self, waited_s: float) -> None:
+        """Hang up if the client refused what was sent to it. Nobody else would tell: nothing is read any more."""
+        if self.transport.is_closing():
+            return
+        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+        else:
+            pause_s = min(_LONGEST_LOOK_S, 2 * waited_s)
+            self.loop.call_later(pause_s, self._look, pause_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the work that nobody waits for it any more."""
         if self._give_up is not None:
             give_up, self._give_up = self._give_up, None
             give_up()
+        for cycle in self._open:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -161,19 +392,40 @@ class Protocol(HttpToolsProtocol):
             super().shutdown()
 
     def close_if_stuck(self, now: float, patience_s: float) -> None:
-        """Hang up if no complete head came within the patience; called every few seconds.
+        """Hang up if no complete head came, or too little of an answer was taken; called every few seconds.
 
         A connection that waits for a next request is not stuck: uvicorn's keep-alive timer has it.
         """
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or not self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        elif now - self._unsent_since > patience_s:
+            if self._unsent - unsent < SLOWEST * patience_s:
+                self.transport.abort()
+                return
+            self._unsent, self._unsent_since = unsent, now
         cycle: Any = self.cycle
-        if (
-            self._hurrying
-            or (cycle is not None and not cycle.response_complete)
-            or self.timeout_keep_alive_task is not None
-        ):
+        if self._hurrying or self._open or self.timeout_keep_alive_task is not None:
             self._idle_after = _NOTHING
         elif self._idle_after is not cycle:
             self._idle_after = cycle
             self._idle_since = now
         elif now - self._idle_since > patience_s and not self.transport.is_closing():
             self.transport.close()
+
+
+class _Exit:
+    """A connection's transport, as one request sees it."""
+
+    __slots__ = ("_protocol", "_transport", "write")
+
+    def __init__(self, protocol: Protocol, transport: asyncio.Transport) -> None:
+        self._protocol = protocol
+        self._transport = transport
+        self.write = transport.write
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing() or self._protocol.lingering
+
+    def close(self) -> None:
+        self._protocol.leave()
