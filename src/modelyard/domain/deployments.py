@@ -250,6 +250,40 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What is not tried again by itself: it was rolled back, aborted, or replaced by a person's `rollback`.
+
+    Attributes:
+        target: what would run.
+        spec: with which settings.
+        reason: why it is not tried.
+    """
+
+    target: Target
+    spec: Spec
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is true of a deployment besides what is wanted.
+
+    Attributes:
+        stable: the revision that answers.
+        previous: the one before it, which a rollback returns to.
+        paused: whether changes wait.
+        held: what is not tried again until the pointer, the settings, or a person move.
+        trouble: why observed is not what is desired; empty if it is, or is on its way.
+    """
+
+    stable: int | None = None
+    previous: int | None = None
+    paused: bool = False
+    held: Held | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """A part of a segment's traffic.
 
