@@ -24,7 +24,7 @@ ONNX: Final = "onnx"
 
 _LEAVES: Final = {"sklearn": "modelyard.packaging.sklearn_onnx"}
 """Flavor → the leaf that converts its models: `candidates(function)` and `compared(function, converted)`."""
-_RUNNER: Final = "modelyard.packaging.flavors.onnx_graph"
+RUNNER: Final = "modelyard.packaging.flavors.onnx_graph"
 
 _logger = logging.getLogger("modelyard")
 
@@ -108,7 +108,7 @@ def load(folder: Path, manifest: Model, original: Callable[[], LoadedFunction]) 
 
 
 def _function(folder: Path, manifest: Model, told: Mapping[str, Any], original: Callable[[], Any]) -> LoadedFunction:
-    graph = optional.load(_RUNNER, to="run ONNX models").Graph(folder / GRAPH, told, original)
+    graph = optional.load(RUNNER, to="run ONNX models").Graph(folder / GRAPH, told, original)
     return LoadedFunction(manifest, graph, graph.predict, folder)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.domain.errors import InvalidState, Timeout
 
-from . import notes
+from . import notes, spawning
 from .batching import Link
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ log = logging.getLogger("modelyard.serving")
 
 _BUFFER: Final = 2**20
 _SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER
-_POOLS: Final = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-    "MODELYARD_MODEL_THREADS",
-)  # fmt: skip
-"""Environment variables by which numeric libraries bound their thread pools; read when they are loaded."""
 
 
 class Worker:
@@ -237,29 +232,13 @@ async def start(
     """
     if copies:
         adopt()
-    ours, theirs = socket.socketpair()
-    pairs = [socket.socketpair() for _ in range(copies)]
-    passed = [theirs.fileno(), *(other.fileno() for _, other in pairs)]
-    environment = {
-        "MKL_CBWR": "AUTO,STRICT",  # answers do not depend on where in memory, and in which batch, a row lies
-        **os.environ,
-        **{name: str(threads) for name in _POOLS},
-        "PYTHONUNBUFFERED": "1",
-    }
-    child = subprocess.Popen(  # noqa: ASYNC220, S603 - a millisecond; our own module
-        [sys.executable, "-m", "modelyard.serving.worker", str(theirs.fileno()), form, level],
-        pass_fds=passed,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-    )
-    _children.append(child)
-    theirs.close()
+    spawned = spawning.spawn(spawning.Kind(threads, form, level, copies))
+    _children.append(spawned.child)
     worker = Worker(ended)
-    await worker.start(ours, child)
-    others = []
-    for mine, other in pairs:
-        other.close()
+    await worker.start(spawned.pair, spawned.child)
+    forks = []
+    for pair in spawned.forks:
         fork = Worker(ended)
-        await fork.start(mine)
-        others.append(fork)
-    return worker, others, passed[1:]
+        await fork.start(pair)
+        forks.append(fork)
+    return worker, forks, spawned.descriptors

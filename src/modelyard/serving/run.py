@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,19 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
     if gateway.wanted(settings):
         return gateway.serve(settings, models, parent=parent)
     logs.configure(settings.log_format, settings.log_level)
+    from . import spawning
+
+    spawning.ahead(settings, _folders(models) if not settings.filter else ())
+    try:
+        return _serve(settings, models, began, parent)
+    finally:
+        spawning.forget()
+
+
+def _serve(settings: ServeSettings, models: Sequence[str], began: float, parent: int) -> int:
     from modelyard.http import loop
 
-    from . import greeting
+    from . import greeting, spawning
     from .catalog import Catalog
     from .front import Front
     from .sources import Sources
@@ -57,6 +68,7 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
         catalog = Catalog(settings, sources, first)
 
         def ready() -> None:
+            spawning.forget()
             asked = catalog.find("") or next(iter(catalog.models.values()))
             _say(
                 greeting.ready(
@@ -72,6 +84,12 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
         spare_the_collector()
         loop.run(front, settings, listener, lambda *, ready: None, parent=parent)  # noqa: ARG005
     return 0
+
+
+def _folders(models: Sequence[str]) -> list[str]:
+    """The directory of each model, as far as that is seen without looking closely; empty where it is none."""
+    given = [each if Path(each).is_dir() else each.partition("=")[2] for each in models]
+    return [each if Path(each).is_dir() else "" for each in given]
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,8 @@
 """A model's process: loads what it is told, answers frames of calls, one after the other, until the front has gone.
 
-Started as `python -m modelyard.serving.worker DESCRIPTOR`, with the thread pools of numeric libraries bounded by its
-environment. It reads and writes nothing but the socket pair; what a model prints goes to stderr.
+Started as `python -m modelyard.serving.worker DESCRIPTOR FORM LEVEL [DIRECTORY GRAPHS]`, see `spawning`, with the
+thread pools of numeric libraries bounded by its environment. It reads and writes nothing but the socket pair; what a
+model prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -172,6 +173,10 @@ def main(arguments: Sequence[str]) -> int:
     os.dup2(2, 1)  # what a model prints
     descriptor, form, level = int(arguments[0]), arguments[1], arguments[2]
     logs.configure(form, level)
+    if len(arguments) > 3:
+        from modelyard.serving import preparing
+
+        preparing.prepare(arguments[3], graphs=bool(arguments[4]))
     Worker(socket.socket(fileno=descriptor)).run()
     sys.stdout.flush()
     sys.stderr.flush()
