@@ -23,7 +23,7 @@ def exposition() -> bytes:
     model.counts.latency.add(0.002)
     model.counts.latency.add(100.0)
     model.counts.batch.add(2)
-    return Exposition(catalog).text()
+    return Exposition(catalog, {(0, 404): 1}).text()
 
 
 def test_every_metric_is_in_the_table_and_nothing_else_is():

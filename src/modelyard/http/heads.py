@@ -7,6 +7,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 _MOST: Final = 4096
 _NAME: Final = re.compile(rb"[A-Za-z0-9_-]+")
+_CONTROL: Final = re.compile(rb"[\0-\x08\n-\x1f\x7f]")
+_PATH: Final = re.compile(rb"/[!-~]*")
 _NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"content-encoding", b"te"})
 
 T = TypeVar("T")
@@ -35,7 +37,9 @@ def plain_post(head: bytes) -> Post | None:
     first, *lines = head.split(b"\r\n")
     method, _, rest = first.partition(b" ")
     path, _, version = rest.partition(b" ")
-    if method != b"POST" or version != b"HTTP/1.1" or re.search(rb"[\r\n\0]", b"".join(lines)):
+    if method != b"POST" or version != b"HTTP/1.1" or _PATH.fullmatch(path) is None:
+        return None
+    if _CONTROL.search(b"".join(lines)):
         return None
     length, fields = -1, []
     for line in lines:

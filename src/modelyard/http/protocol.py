@@ -29,6 +29,7 @@ SLOWEST: Final = 1024
 """Bytes a second that a client has to take of an answer, on average, once it takes longer than the patience."""
 
 _LINGER_S: Final = 5.0
+"""So long a client that was answered may be silent before we hang up on it, and six times as long it may go on."""
 _MOST_DROPPED: Final = 256 * 2**20
 """Bytes of a body that are read although its request was answered already, so that the client gets to the answer."""
 _FIRST_LOOK_S: Final = 0.01
@@ -340,7 +341,13 @@ class Protocol(HttpToolsProtocol):
             self._lingering = True
             self.transport.write_eof()
             self.flow.resume_reading()
-            self.loop.call_later(_LINGER_S, self.transport.close)
+            self.loop.call_later(_LINGER_S, self._end_linger, self._dropped, 5)
+
+    def _end_linger(self, dropped: int, more: int) -> None:
+        if dropped == self._dropped or not more:
+            self.transport.close()
+        else:
+            self.loop.call_later(_LINGER_S, self._end_linger, self._dropped, more - 1)
 
     @property
     def lingering(self) -> bool:

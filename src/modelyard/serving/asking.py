@@ -45,12 +45,16 @@ class Asking:
         catalog: of the models.
         log_requests: whether each one is logged.
         tracing: where spans go, `tracing.Tracing`; None: nowhere.
+
+    Attributes:
+        strangers: answers to requests for models that are not here, by protocol and status.
     """
 
     def __init__(self, catalog: Catalog, *, log_requests: bool = False, tracing: Any = None) -> None:
         self._catalog = catalog
         self._log_requests = log_requests
         self._tracing = tracing
+        self.strangers: dict[tuple[int, int], int] = {}
 
     def ask(
         self,
@@ -94,11 +98,13 @@ class Asking:
             if status == 503:
                 head += b"retry-after: %d\r\n" % getattr(error, "retry_after_s", 1)
             head += b"x-request-id: %b\r\n" % request_id
+            key = (protocol, status)
             if model is not None:
                 counts = model.counts
-                key = (protocol, status)
                 counts.answered[key] = counts.answered.get(key, 0) + 1
                 counts.latency.add(perf_counter() - began)
+            else:
+                self.strangers[key] = self.strangers.get(key, 0) + 1
             if self._log_requests or status in (500, 504):
                 self._tell(model, target, request_id, status, perf_counter() - began, error)
             if self._tracing is not None:
@@ -114,6 +120,17 @@ class Asking:
             settle(None, None, error)
             return None
         return pending.give_up
+
+    def refuse(self, target: Target, status: int, error: ModelyardError, request_id: bytes) -> tuple[int, bytes, bytes]:
+        """The answer to what does not get as far as a queue: its status, header lines and body."""
+        protocol, model = target.protocol, self._catalog.find(target.name)
+        answered = model.counts.answered if model is not None else self.strangers
+        answered[protocol, status] = answered.get((protocol, status), 0) + 1
+        if self._log_requests:
+            self._tell(model, target, request_id, status, 0.0, error)
+        refusal = refuse(protocol, status, error.message)
+        head = b"content-type: %b\r\nx-request-id: %b\r\n" % (refusal.content_type, request_id)
+        return status, head + (b"retry-after: 1\r\n" if status == 503 else b""), refusal.body
 
     def _queue(self, model: Model | None, target: Target) -> Queue:
         """Where a request waits.

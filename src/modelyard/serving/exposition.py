@@ -14,7 +14,7 @@ from modelyard import __version__
 from .calls import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
@@ -27,10 +27,13 @@ class Exposition:
 
     Args:
         catalog: whose models' counts are told.
+        strangers: answers to requests for models that are not here, by protocol and status: of whatever name, since
+            anybody can think up names.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, strangers: Mapping[tuple[int, int], int]) -> None:
         self._catalog = catalog
+        self._strangers = strangers
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -45,7 +48,7 @@ class Exposition:
         build = GaugeMetricFamily("modelyard_build_info", "The release that answers.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
-        yield from _requests(models)
+        yield from _requests(models, self._strangers)
         yield from _queues(models)
         yield from self._processes()
 
@@ -60,13 +63,13 @@ class Exposition:
         yield GaugeMetricFamily("modelyard_workers", "Processes that hold models.", value=len(workers))
 
 
-def _requests(models: Iterable[Model]) -> Iterator[Metric]:
+def _requests(models: Iterable[Model], strangers: Mapping[tuple[int, int], int]) -> Iterator[Metric]:
     answered = CounterMetricFamily(
         "modelyard_requests", "Requests for predictions that were answered.", labels=["model", "protocol", "status"]
     )
-    for model in models:
-        for (protocol, status), count in sorted(model.counts.answered.items()):
-            answered.add_metric([model.name, PROTOCOLS[protocol], str(status)], count)
+    for name, counted in [("", strangers), *((model.name, model.counts.answered) for model in models)]:
+        for (protocol, status), count in sorted(counted.items()):
+            answered.add_metric([name, PROTOCOLS[protocol], str(status)], count)
     yield answered
     yield _histogram(
         models, "modelyard_request_seconds", "Seconds from a request's arrival to its answer.", attrgetter("latency")

@@ -7,14 +7,16 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard import optional
-from modelyard.http.asgi import answered, read_body, respond
+from modelyard.domain.errors import InvalidArgument, ModelyardError
+from modelyard.http.asgi import answered, respond
+from modelyard.http.bodies import Bodies, Gone, TooSlow
 
 from . import asking as ask
 from .asking import Asking
 from .calls import JSON, NATURAL
 from .express import Express
 from .pages import Pages
-from .refusals import refuse
+from .refusals import WrongContentType, refuse, status_of
 from .routing import Target, target
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("modelyard.serving")
 
 _LONGEST_KIND: Final = 200
+_ALLOW_POST: Final = (b"allow", b"POST, OPTIONS")
+_CLOSE: Final = (b"connection", b"close")
+_LARGEST_PAGE_BODY: Final = 2**20
 
 
 class Front:
@@ -48,7 +53,9 @@ class Front:
         self._catalog = catalog
         self._tracing = _tracing() if settings.otel else None
         self._asking = Asking(catalog, log_requests=settings.log_requests, tracing=self._tracing)
-        self.pages = Pages(catalog)
+        self.pages = Pages(catalog, self._asking.strangers)
+        self._bodies = Bodies(settings.max_body_bytes, settings.queue_bytes, settings.body_timeout_s)
+        self._page_bodies = Bodies(_LARGEST_PAGE_BODY, 64 * _LARGEST_PAGE_BODY, settings.body_timeout_s)
         self._ready: Callable[[], None] | None = ready
         self.express = Express(self._asking, settings.max_body_bytes, traced=settings.otel)
 
@@ -63,9 +70,11 @@ class Front:
                 await self._page(scope, path.decode("latin-1"), receive, send)
             elif scope["method"] == "POST":
                 await self._predict(found, scope, receive, send)
+            elif scope["method"] == "OPTIONS":
+                await respond(send, 204, b"", _ALLOW_POST)
             else:
                 answer = refuse(found.protocol, 405, "Predictions are asked for with POST.")
-                await respond(send, 405, answer.body, (b"content-type", answer.content_type), (b"allow", b"POST"))
+                await respond(send, 405, answer.body, (b"content-type", answer.content_type), _ALLOW_POST)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -96,13 +105,24 @@ class Front:
         method = scope["method"]
         found = self.pages.find("GET" if method == "HEAD" else method, path)
         if found is None:
-            other = self.pages.find("POST" if method in ("GET", "HEAD") else "GET", path)
-            status, text = (405, f"{method} is not for {path}.") if other else (404, f"There is nothing at {path}.")
-            answer = refuse(NATURAL, status, f"{text} See /docs.")
-            await respond(send, status, answer.body, (b"content-type", answer.content_type))
+            allowed = self.pages.methods(path)
+            if not allowed:
+                await _refuse(send, 404, f"There is nothing at {path[:200]}. See /docs.")
+            elif method == "OPTIONS":
+                await respond(send, 204, b"", (b"allow", allowed))
+            else:
+                await _refuse(send, 405, f"{method} is not for {path[:200]}. See /docs.", (b"allow", allowed))
             return
-        body = await read_body(receive, 2**20) if method == "POST" else b""
-        page = await found(body or b"")
+        body = b""
+        if method == "POST":
+            try:
+                body = await self._page_bodies.read(receive, dict(scope["headers"]).get(b"content-length", b""))
+            except Gone:
+                return
+            except ModelyardError as error:
+                await _refuse(send, _status(error), error.message, _CLOSE)
+                return
+        page = await found(body)
         await respond(send, page.status, page.body, (b"content-type", page.content_type), *page.headers)
 
     # ------------------------------------------------------------ predictions
@@ -112,46 +132,62 @@ class Front:
         request_id = headers.get(b"x-request-id", b"")
         if ask.REQUEST_ID.fullmatch(request_id) is None:
             request_id = ask.new_id()
-        limit = self._settings.max_body_bytes
-        announced = headers.get(b"content-length", b"")
-        body = None
-        if not (announced.isdigit() and int(announced) > limit):
-            body = await read_body(receive, limit)
-        trouble = 0, ""
-        json_bytes = headers.get(b"inference-header-content-length", b"")
-        kind = headers.get(b"content-type", JSON)
-        if body is None:
-            trouble = 413, f"The body is larger than {limit} bytes, the largest that is accepted here."
-        elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            trouble = 415, "The body is compressed, which is not understood here. Send it as it is."
-        elif json_bytes and not (json_bytes.isdigit() and len(json_bytes) < 10):
-            trouble = 400, "Inference-Header-Content-Length is the number of bytes of JSON at the body's start."
-        elif len(kind) > _LONGEST_KIND:
-            trouble = 415, "That is no content type."
-        if trouble[0]:
-            answer = refuse(found.protocol, *trouble)
-            extra = [(b"connection", b"close")] if body is None else []
-            await respond(
-                send, answer.status, answer.body, (b"content-type", answer.content_type),
-                (b"x-request-id", request_id), *extra,
-            )  # fmt: skip
+        try:
+            kind, json_bytes = _understood(scope["headers"], headers)
+            body = await self._bodies.read(receive, headers.get(b"content-length", b""))
+        except Gone:
             return
-        kind = JSON if kind.strip().lower() == JSON else kind
+        except ModelyardError as error:
+            status = _status(error)
+            # whoever waits to be told to send the body need not send it now, or may
+            last = status in (408, 413, 503) or b"expect" in headers
+            await _send(send, self._asking.refuse(found, status, error, request_id), *([_CLOSE] if last else ()))
+            return
         waiting: asyncio.Future[tuple[int, bytes, bytes]] = asyncio.get_running_loop().create_future()
 
         def reply(status: int, head: bytes, content: bytes) -> None:
             if not waiting.done():
                 waiting.set_result((status, head, content))
 
-        give_up = self._asking.ask(
-            found, kind, int(json_bytes or -1), body or b"", request_id, reply, headers.get(b"traceparent", b"")
-        )
+        parent = headers.get(b"traceparent", b"")
+        give_up = self._asking.ask(found, kind, json_bytes, body, request_id, reply, parent)
+        del body  # the queue has it, and lets go of it before we do
         if give_up is not None and not await answered(waiting, receive):
             give_up()
             return
-        status, head, content = waiting.result()
-        lines = [line.partition(b": ") for line in head.split(b"\r\n") if line]
-        await respond(send, status, content, *((name, value) for name, _, value in lines))
+        await _send(send, waiting.result())
+
+
+def _understood(all_headers: list[tuple[bytes, bytes]], headers: dict[bytes, bytes]) -> tuple[bytes, int]:
+    """Content type and number of bytes of JSON (-1: not said).
+
+    Raises:
+        InvalidArgument: they are not understood.
+    """
+    kind = headers.get(b"content-type", JSON)
+    json_bytes = headers.get(b"inference-header-content-length", b"")
+    if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in all_headers):
+        raise WrongContentType("The body is compressed, which is not understood here. Send it as it is.")
+    if len(kind) > _LONGEST_KIND:
+        raise WrongContentType("That is no content type.")
+    if json_bytes and not (json_bytes.isdigit() and len(json_bytes) < 10):
+        raise InvalidArgument("Inference-Header-Content-Length is the number of bytes of JSON at the body's start.")
+    return JSON if kind.strip().lower() == JSON else kind, int(json_bytes or -1)
+
+
+def _status(error: ModelyardError) -> int:
+    return 408 if isinstance(error, TooSlow) else status_of(error)
+
+
+async def _refuse(send: Send, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+    answer = refuse(NATURAL, status, message)
+    await respond(send, status, answer.body, (b"content-type", answer.content_type), *headers)
+
+
+async def _send(send: Send, answer: tuple[int, bytes, bytes], *headers: tuple[bytes, bytes]) -> None:
+    status, head, content = answer
+    lines = [line.partition(b": ") for line in head.split(b"\r\n") if line]
+    await respond(send, status, content, *((name, value) for name, _, value in lines), *headers)
 
 
 def _tracing() -> Any:

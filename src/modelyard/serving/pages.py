@@ -16,7 +16,7 @@ from .protocols import open_inference_metadata as metadata
 from .refusals import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from .catalog import Catalog, Model
     from .description.facts import Facts
@@ -58,10 +58,12 @@ class Pages:
 
     Args:
         catalog: of the models.
+        strangers: see `exposition.Exposition`.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, strangers: Mapping[tuple[int, int], int]) -> None:
         self._catalog = catalog
+        self._strangers = strangers
         self._exposition: Exposition | None = None
         self._document = -1, Page(503, b"")
         self._plain: dict[tuple[str, str], Callable[[bytes], Page]] = {
@@ -104,6 +106,14 @@ class Pages:
                     version = found[2] if pattern.groups > 1 else ""
                     return self._of_model(unquote(found[1]), unquote(version or ""), page, protocol)
         return None
+
+    def methods(self, path: str) -> bytes:
+        """What may be asked there, as the header `Allow` says it; empty if nothing may."""
+        if path == "*":  # the server itself
+            return b"GET, HEAD, POST, OPTIONS"
+        if self.find("GET", path) is not None:
+            return b"GET, HEAD, OPTIONS"
+        return b"POST, OPTIONS" if self.find("POST", path) is not None else b""
 
     def _elsewhere(self, path: str) -> Find | None:
         """A path with a slash too many; links on pages are relative."""
@@ -227,7 +237,7 @@ class Pages:
         if self._exposition is None:
             from .exposition import Exposition
 
-            self._exposition = Exposition(self._catalog)
+            self._exposition = Exposition(self._catalog, self._strangers)
         return Page(200, self._exposition.text(), METRICS)
 
     # ------------------------------------------------------------ Open Inference

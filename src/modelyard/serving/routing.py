@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from .calls import INVOCATIONS, NATURAL, OPEN_INFERENCE
 
 _SHORT: Final = {"/predict": NATURAL, "/invocations": INVOCATIONS}
-_LONG: Final = re.compile(r"/models/([^/]+)/(predict|invocations)")
-_OPEN: Final = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
+_LONG: Final = re.compile(r"/models/([^/?#]+)/(predict|invocations)")
+_OPEN: Final = re.compile(r"/v2/models/([^/?#]+)(?:/versions/([^/?#]+))?/infer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from modelyard import __version__
-from modelyard.http.asgi import answered, read_body, respond
+from modelyard.domain.errors import ModelyardError, Unavailable
+from modelyard.http.asgi import answered, respond
+from modelyard.http.bodies import Bodies, Gone, TooSlow
 from modelyard.serving.calls import JSON, NATURAL
-from modelyard.serving.refusals import refuse
+from modelyard.serving.refusals import refuse, status_of
 from modelyard.serving.routing import target
 
 from .relay import Relay
@@ -52,7 +54,8 @@ class Gateway:
         self._replicas = keeper.replicas
         self._ready: Callable[[], None] | None = ready
         self._exposition: Exposition | None = None
-        self._held = 0
+        self._bodies = Bodies(settings.max_body_bytes, settings.queue_bytes, settings.body_timeout_s)
+        self._asked_bytes = 0
         self.express = Relay(self._replicas, settings.max_body_bytes)
         self._pages: dict[str, Callable[[], tuple[int, bytes, bytes]]] = {
             "/health": lambda: (200, b"\n", _TEXT),
@@ -168,31 +171,22 @@ class Gateway:
         asked = target(path)
         protocol = asked.protocol if asked is not None else NATURAL
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        announced = dict(headers).get(b"content-length", b"")
-        limit = self._settings.max_body_bytes
-        size = int(announced) if announced.isdigit() else 0
-        if size <= limit and self._held + size > self._settings.queue_bytes:
-            await self._refuse(send, protocol, 503, "Too many bytes of requests wait already. Come again later.")
-            return
-        self._held += size
         try:
-            body = await self._body(receive, limit) if size <= limit else None
-            if body is None:
-                text = f"The body is larger than {limit} bytes, the largest that is accepted here."
-                await self._refuse(send, protocol, 413, text)
-                return
-            self._held += len(body) - size
-            size = len(body)
+            body = await self._bodies.read(receive, dict(headers).get(b"content-length", b""))
+            if self._asked_bytes and self._asked_bytes + len(body) > self._settings.queue_bytes:
+                raise Unavailable("Too many bytes of requests wait already. Come again later.")
+        except Gone:
+            return
+        except ModelyardError as error:
+            status = 408 if isinstance(error, TooSlow) else status_of(error)
+            await self._refuse(send, protocol, status, error.message)
+            return
+        size = len(body)
+        self._asked_bytes += size
+        try:
             await self._ask(protocol, _request(scope, path, headers, body), receive, send)
-        except TimeoutError:
-            await self._refuse(send, protocol, 408, "The body came too slowly.")
         finally:
-            self._held -= size
-
-    async def _body(self, receive: Receive, limit: int) -> bytes | None:
-        """The whole body, None if it is too large; raises TimeoutError."""
-        async with asyncio.timeout(max(self._settings.timeout_s, self._settings.body_timeout_s)):
-            return await read_body(receive, limit)
+            self._asked_bytes -= size
 
     async def _ask(self, protocol: int, request: bytes, receive: Receive, send: Send) -> None:
         waiting: asyncio.Future[tuple[int, bytes, bytes]] = asyncio.get_running_loop().create_future()
@@ -229,7 +223,8 @@ def _request(scope: Scope, path: str, headers: list[tuple[bytes, bytes]], body: 
     # the answer to HEAD would come without the body that it announces
     method = b"GET" if scope["method"] == "HEAD" else scope["method"].encode()
     lines = [b"%b %b%b HTTP/1.1" % (method, path.encode("latin-1"), query)]
-    lines += [b"%b: %b" % each for each in headers if each[0] not in _BETWEEN_TWO]
+    named = {each.strip().lower() for name, value in headers if name == b"connection" for each in value.split(b",")}
+    lines += [b"%b: %b" % each for each in headers if each[0] not in _BETWEEN_TWO and each[0] not in named]
     if body or method not in (b"GET", b"DELETE", b"OPTIONS"):
         lines.append(b"content-length: %d" % len(body))
     return b"\r\n".join((*lines, b"", body))

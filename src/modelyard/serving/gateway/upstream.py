@@ -7,6 +7,8 @@ a length) are read by a parser and put together.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ _IDLE_S: Final = 50.0
 """Below the 75 s after which our servers close an idle connection."""
 _CONNECT_S: Final = 5.0
 _UNUSUAL: Final = frozenset({b"100", b"101", b"102", b"103", b"204", b"304"})
+_RESET: Final = struct.pack("ii", 1, 0)
 _OWN: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"trailer"})
 
 
@@ -271,7 +274,9 @@ class Connection(asyncio.Protocol):
             caller.broken(f"its connection broke ({exc or 'closed'})", sent=True)
 
     def abort(self) -> None:
-        """Break it."""
+        """Break it, with a reset: an end alone could mean that we only listen from now on."""
+        if not self.transport.is_closing():
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
 
