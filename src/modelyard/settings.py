@@ -146,6 +146,10 @@ class ServeSettings:
     queue_bytes: int = _setting(512 * 2**20, "Most bytes of all bodies that wait.", least=1024)
     timeout_s: float = _setting(60.0, "Seconds that a prediction may take, its wait included.", least=0.001)
     max_body_bytes: int = _setting(100 * 2**20, "Largest body accepted, in bytes.", least=1024)
+    load_timeout_s: float = _setting(
+        300.0, "Seconds that a model may take to be loaded and tested; then it is given up and tried again later.",
+        least=0.1,
+    )  # fmt: skip
     body_timeout_s: float = _setting(
         30.0, "Seconds without a byte after which a sending client is given up.", least=0.1
     )

@@ -22,8 +22,8 @@ SECTIONS: Final = {
         "start_timeout_s", "cpus_per_replica", "gpus_per_replica", "memory_per_replica_bytes",
     ),
     "Predicting": (
-        "unknown_columns", "batching", "max_batch_rows", "max_wait_ms", "queue", "timeout_s", "stop_timeout_s",
-        "max_body_bytes", "memory_limit_bytes", "worker_memory_bytes", "workers",
+        "unknown_columns", "batching", "max_batch_rows", "max_wait_ms", "queue", "timeout_s", "load_timeout_s",
+        "stop_timeout_s", "max_body_bytes", "memory_limit_bytes", "worker_memory_bytes", "workers",
     ),
     "Watching": ("log_format", "log_level", "log_requests", "otel", "help"),
 }  # fmt: skip

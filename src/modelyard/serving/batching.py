@@ -12,7 +12,7 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from modelyard.domain.errors import ModelyardError, Timeout, Unavailable
+from modelyard.domain.errors import ModelyardError, Timeout
 
 from . import frames
 from .counts import Counts
@@ -60,9 +60,16 @@ class Pending:
         json_bytes: as in `calls.Asked`.
         body: as sent.
         settle: called once, with the answer or the error; and with the queue that it was in.
+
+    Attributes:
+        alone: whether it shares no frame, since a worker died over it.
+        gone: whether nobody waits for the answer any more.
+        pinned: whether it is for this version of the model and no other.
     """
 
-    __slots__ = ("alone", "arrived", "body", "content_type", "gone", "json_bytes", "protocol", "queue", "settle")
+    __slots__ = (
+        "alone", "arrived", "body", "content_type", "gone", "json_bytes", "pinned", "protocol", "queue", "settle",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -80,6 +87,7 @@ class Pending:
         self.arrived = perf_counter()
         self.alone = False
         self.gone = False
+        self.pinned = False
         self.queue: Queue | None = None
 
     def give_up(self) -> None:
@@ -143,6 +151,8 @@ class Queue:
         self._held_since = 0.0
         self._vain = 0
         self._frames = 0
+        self._ended: ModelyardError | None = None
+        self._heir: Queue | None = None
 
     def use(self, plan: Plan, max_wait_s: float | None = None) -> None:
         """Put calls together as planned; `max_wait_s` holds every frame back so long, None as it pays."""
@@ -188,9 +198,15 @@ class Queue:
 
         Raises:
             Overloaded: too much is waiting.
+            ModelyardError: nobody answers here any more.
         """
         bounds = self.bounds
         waiting = len(self.waiting)
+        if self._ended is not None:
+            if self._heir is None or pending.pinned:
+                raise self._ended
+            self._heir.submit(pending)
+            return
         if waiting >= bounds.calls or (waiting and self._bytes + len(pending.body) > bounds.size):
             raise Overloaded(
                 f"{waiting} requests are waiting for this model, as many as may. Send fewer at a time, or come again.",
@@ -358,7 +374,10 @@ class Queue:
         for pending in reversed(again):
             self._bytes += len(pending.body)
             self.waiting.appendleft(pending)
-        self.wake()
+        if self._ended is not None:
+            self.end(self._ended, self._heir)
+        else:
+            self.wake()
 
     def overdue(self, now: float) -> None:
         """Answer those that have waited too long; asked about once a second."""
@@ -368,12 +387,29 @@ class Queue:
             if not pending.gone:
                 pending.settle(self, None, Timeout(f"No prediction within {limit:g} seconds: the model is busy."))
 
-    def close(self, error: ModelyardError | None = None) -> None:
+    def refuse(self, error: ModelyardError) -> None:
         """Answer all that wait with an error."""
         while self.waiting:
             pending = self._take()
             if not pending.gone:
-                pending.settle(self, None, error or Unavailable("The model is no longer served."))
+                pending.settle(self, None, error)
+
+    def end(self, error: ModelyardError, heir: Queue | None = None) -> None:
+        """Answer nobody any more.
+
+        Args:
+            error: the answer to what waits, and to what comes back from a worker that dies.
+            heir: who gets that instead, unless it is for this version only.
+        """
+        self._ended, self._heir = error, heir
+        while self.waiting:
+            pending = self._take()
+            if pending.gone:
+                continue
+            try:
+                self.submit(pending)
+            except ModelyardError as refusal:
+                pending.settle(self, None, refusal)
 
 
 class Link(asyncio.Protocol):

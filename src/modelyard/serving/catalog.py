@@ -1,31 +1,32 @@
-"""What is served, in which state, and by which processes; made ready, followed, exchanged, evicted, restarted.
+"""What is served, in which state: looked up, made ready, followed, exchanged, taken away.
 
 A new version is made ready beside the old one and takes its place in one step: from then on requests wait in its queue,
-and the old one's are answered by the old one before its process ends.
+and the old one's are answered by the old one before its process ends. In which processes that happens: `placement`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic, perf_counter, time
-from typing import TYPE_CHECKING, Any, Final
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from modelyard.domain.errors import ModelyardError, Timeout, Unavailable
+from modelyard.domain.errors import InvalidState, ModelyardError
 from modelyard.packaging.manifest import Model as Manifest
 
 from . import notes, processes
 from .batching import Bounds, Queue
-from .calls import Plan
 from .counts import Counts
+from .placement import Placement
 from .rounds import Found, Missing, Round, difference
+from .tasks import Tasks
+from .version import EVICTED, READY, Version, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from modelyard.settings import ServeSettings
@@ -37,42 +38,11 @@ log = logging.getLogger("modelyard.serving")
 
 _SHARED_ABOVE: Final = 4
 """More models than this share processes, unless there are as many processes as models."""
-BATCHING_TAG: Final = "modelyard.batching"
-"""Tag of a version that says whether its requests are put together: `auto`, `on` or `off`."""
 
 _SHOWN: Final = 20
-_LOADING_S: Final = 600.0
 _FIRST_RETRY_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 300.0
-_SHORT_LIFE_S: Final = 10.0
-_MOST_MEMORY: Final = (3, 2**30)
-"""A worker is replaced above so many times what it had when it was ready, and so many bytes."""
-
-
-class Version:
-    """One version of a model, in the processes that have it.
-
-    Attributes:
-        found: what it is.
-        path: its directory.
-        manifest: of it.
-        queue: what waits for it.
-        told: what the worker said when it was ready.
-        workers: where it is, and in which slot.
-        ready_at: seconds since the epoch.
-    """
-
-    def __init__(self, found: Found, path: Path, manifest: Manifest, queue: Queue, slot: int) -> None:
-        self.found = found
-        self.path = path
-        self.manifest = manifest
-        self.queue = queue
-        self.slot = slot
-        self.told: notes.Loaded | None = None
-        self.workers: list[Worker] = []
-        self.ready_at = 0.0
-        self.loading = False
-        self.retired = False
+_LONGEST_POLL_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -82,18 +52,20 @@ class Model:
     Attributes:
         name: in paths.
         current: what answers; None before the first version is ready.
-        state: `waiting`, `downloading`, `loading`, `ready`, `restarting`, `evicted`, `failed` or `missing`.
-        reason: why it is not ready, or why what its source names now is not what answers.
+        stage: while nothing answers: `waiting`, `downloading`, `loading`, `failed` or `missing`.
+        trouble: why what its source names now could not be had the last time; empty if it could.
         preparing: what is being made ready.
+        coming: that, once its files are here.
         counts: over all versions.
         golden: of the last attempt.
     """
 
     name: str
     current: Version | None = None
-    state: str = "waiting"
-    reason: str = ""
+    stage: str = "waiting"
+    trouble: str = ""
     preparing: Found | None = None
+    coming: Version | None = None
     counts: Counts = field(default_factory=Counts)
     golden: list[notes.GoldenResult] = field(default_factory=list)
     refused: str = ""
@@ -101,9 +73,19 @@ class Model:
     retry_at: float = 0.0
 
     @property
+    def state(self) -> str:
+        """Its stage, or once it was ready: `ready`, `restarting` or `evicted`."""
+        return self.current.state if self.current is not None else self.stage
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready, or why what its source names now is not what answers."""
+        return (self.current.reason if self.current is not None else "") or self.trouble
+
+    @property
     def ready(self) -> bool:
         """Whether a request would be answered."""
-        return self.current is not None and self.state in ("ready", "evicted")
+        return self.state in (READY, EVICTED)
 
 
 class Catalog:
@@ -121,18 +103,11 @@ class Catalog:
         self._settings = settings
         self._sources = sources
         self._round = first
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._workers: set[Worker] = set()
-        self._pool: list[Worker] = []
-        self._busy: dict[Worker, asyncio.Lock] = {}
-        self._slots = 0
+        self._tasks = Tasks()
         self._closing = False
-        self._starting = asyncio.Semaphore(max(2, _cores(settings)))
         self._fetching = asyncio.Semaphore(8)
-        self._evicting = asyncio.Lock()
-        self._growing = asyncio.Lock()
-        self._of: dict[int, tuple[Model, Version]] = {}
-        self.shared = len(first.found) + len(first.missing) > max(_SHARED_ABOVE, settings.workers)
+        many = len(first.found) + len(first.missing) > max(_SHARED_ABOVE, settings.workers)
+        self._placement = Placement(settings, shared=many)
         self.away = ""
 
     # ------------------------------------------------------------ looking
@@ -154,7 +129,23 @@ class Catalog:
     @property
     def missing(self) -> dict[str, str]:
         """Name → why, for each model that should be served and is not ready."""
-        return {name: _why(model) for name, model in self.models.items() if not model.ready}
+        return {name: self._why(model) for name, model in self.models.items() if not model.ready}
+
+    def _why(self, model: Model) -> str:
+        if model.current is not None:
+            return model.reason or "It is being restarted."
+        told = {
+            "waiting": "It waits for its turn to be downloaded.",
+            "downloading": "It is being downloaded.",
+            "loading": "It waits for its turn to be loaded.",
+        }.get(model.stage, "")
+        if model.coming is not None and model.coming.loading_since is not None:
+            seconds = monotonic() - model.coming.loading_since
+            limit = f"{self._settings.load_timeout_s:g}"
+            told = f"It is being loaded and tested, for {seconds:.0f} s now; after {limit} s that is given up."
+        if told and model.trouble:
+            return f"{told} The last time: {model.trouble}"
+        return told or model.trouble
 
     @property
     def ready(self) -> bool:
@@ -164,59 +155,49 @@ class Catalog:
     @property
     def workers(self) -> Iterator[Worker]:
         """The processes."""
-        return iter(tuple(self._workers))
+        return self._placement.workers
 
     # ------------------------------------------------------------ start and stop
 
     def start(self) -> None:
         """Make everything ready, and follow the sources."""
         self._apply(Round())
-        if self._sources.asks or self._settings.poll_s:
-            self._spawn(self._follow())
+        self._tasks.spawn(self._follow())
 
     async def close(self) -> None:
         """Let every process end."""
         self._closing = True
         self._sources.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        for model in self.models.values():
-            if model.current is not None:
-                model.current.queue.close(Unavailable("The server is stopping."))
-        workers = tuple(self._workers)
-        for worker in workers:
-            worker.close()
-        await asyncio.gather(*(worker.gone(5.0) for worker in workers))
+        self._tasks.cancel()
+        await self._placement.close()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            log.error("Looking after the models failed; it goes on", exc_info=fault)
+    def tick(self) -> None:
+        """What is due once a second."""
+        self._placement.tick()
+        self._retry()
 
     # ------------------------------------------------------------ following
 
     async def _follow(self) -> None:
-        pause = self._settings.poll_s
-        while True:
-            await asyncio.sleep(pause or 3600.0)
-            if self._settings.poll_s:
-                before = self._round
+        """Look again and again; without a wish to, until everybody has answered once."""
+        pause = self._settings.poll_s or _FIRST_RETRY_S
+        while self._settings.poll_s or self.away:
+            await asyncio.sleep(pause)
+            before = self._round
+            try:
                 self._round = await asyncio.to_thread(self._sources.look)
-                if self._round.away != self.away:
-                    self.away = self._round.away
-                    if self.away:
-                        log.warning("%s What is served stays.", self.away)
-                    else:
-                        log.info("The registry answers again")
-                # further apart while nobody answers
-                pause = min(60.0, pause * 2) if self.away else self._settings.poll_s
-                self._apply(before)
-            self._retry()
+            except Exception:
+                log.exception("Looking for new versions failed; it goes on")
+                continue
+            if self._round.away != self.away:
+                self.away = self._round.away
+                if self.away:
+                    log.warning("%s What is served stays.", self.away)
+                else:
+                    log.info("The registry answers again")
+            # further apart while nobody answers
+            pause = min(_LONGEST_POLL_S, pause * 2) if self.away else self._settings.poll_s
+            self._apply(before)
 
     def _apply(self, before: Round) -> None:
         """Do what makes the difference between the rounds."""
@@ -227,7 +208,7 @@ class Catalog:
             self._miss(missing)
         for name in changes.returned:
             if name in self.models:
-                self.models[name].reason = ""
+                self.models[name].trouble = ""
         for found in (*changes.added, *(to for _, to in changes.changed)):
             self._prepare(found)
         gone = [each.name for each in changes.removed]
@@ -238,9 +219,9 @@ class Catalog:
 
     def _miss(self, missing: Missing) -> None:
         model = self._model(missing.name)
-        model.reason = missing.reason
-        if model.current is None and model.preparing is None:
-            model.state = "missing"
+        model.trouble = missing.reason
+        if model.preparing is None:
+            model.stage = "missing"
 
     def _model(self, name: str) -> Model:
         if name not in self.models:
@@ -251,8 +232,10 @@ class Catalog:
     def _remove(self, name: str) -> None:
         model = self.models.pop(name, None)
         self.generation += 1
-        if model is not None and model.current is not None:
+        if model is not None:
             log.info("%s is no longer served", name)
+            model.preparing = None
+            self._retire(model.coming)
             self._retire(model.current)
 
     def _retry(self) -> None:
@@ -265,56 +248,57 @@ class Catalog:
 
     def _prepare(self, found: Found) -> None:
         model = self._model(found.name)
-        model.preparing = found
-        if model.current is None:
-            model.state, model.reason = "waiting", ""
-        self._spawn(self._ready(model, found))
+        self._retire(model.coming)  # this one is newer
+        model.preparing, model.stage = found, "waiting"
+        if model.refused != found.identity:
+            model.trouble = ""
+        self._tasks.spawn(self._ready(model, found))
 
     async def _ready(self, model: Model, found: Found) -> None:
         """Make a version ready and let it answer, or say why not."""
         began = perf_counter()
+        version = None
         try:
             async with self._fetching:
-                if model.current is None:
-                    model.state = "downloading"
+                if model.preparing is found:
+                    model.stage = "downloading"
                 path = await asyncio.to_thread(self._sources.fetch, found)
                 manifest = await asyncio.to_thread(Manifest.read, path)
-            if model.current is None:
-                model.state = "loading"
-            version = self._version(model, found, path, manifest)
-            await self._load(version)
-        except ModelyardError as error:
+            if model.preparing is not found:  # something newer came meanwhile
+                self._release(found)
+                return
+            model.stage = "loading"
+            version = model.coming = self._version(model, found, path, manifest)
+            await self._placement.load(version)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
+            self._retire(version)
             self._failed(model, found, error)
             return
-        if self.models.get(model.name) is not model or model.preparing is not found:  # something newer came meanwhile
-            self._retire(version)
+        if version.retired:
             return
         self._switch(model, version)
-        log.info(
-            "%s is ready after %.2f s: %s",
-            _shown(found),
-            perf_counter() - began,
-            version.told.reason if version.told else "",
-        )
+        plan = version.told.reason if version.told else ""
+        log.info("%s is ready after %.2f s: %s", shown(found), perf_counter() - began, plan)
         with suppress(OSError):
             await asyncio.to_thread(self._sources.served, found)
 
-    def _failed(self, model: Model, found: Found, error: ModelyardError) -> None:
+    def _failed(self, model: Model, found: Found, error: Exception) -> None:
         if model.preparing is not found:
             return
-        model.preparing = None
+        if not isinstance(error, ModelyardError):
+            log.error("Making %s ready failed", shown(found), exc_info=error)
+            error = InvalidState(f"Making it ready failed: {type(error).__name__}: {error}")
+        model.preparing = model.coming = None
         model.refused = found.identity
         model.tries += 1
         model.retry_at = monotonic() + min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2 ** (model.tries - 1))
-        model.reason = error.message
+        model.stage, model.trouble = "failed", error.message
         if isinstance(error, processes.LoadingFailed):
             model.golden = error.note.golden
         if model.current is None:
-            model.state = "failed"
-            log.error("%s is not served: %s", _shown(found), error.message)
+            log.error("%s is not served: %s", shown(found), error.message)
         else:
-            stays = _shown(model.current.found)
-            log.error("%s is not served, %s stays: %s", _shown(found), stays, error.message)
+            log.error("%s is not served, %s stays: %s", shown(found), shown(model.current.found), error.message)
 
     def _version(self, model: Model, found: Found, path: Path, manifest: Manifest) -> Version:
         settings = self._settings
@@ -323,314 +307,35 @@ class Catalog:
         headers = f"modelyard-model: {name}\r\n"
         if found.version:
             headers += f"modelyard-version: {quote(found.version, safe='')}\r\n"
-        self._slots += 1
-        version = Version(found, path, manifest, Queue(bounds, model.counts, headers.encode()), self._slots)
-        self._of[version.slot] = (model, version)
-        return version
+        return Version(found, path, manifest, Queue(bounds, model.counts, headers.encode()))
 
     def _switch(self, model: Model, version: Version) -> None:
         old, model.current = model.current, version
-        model.state, model.reason, model.preparing, model.refused, model.tries = "ready", "", None, "", 0
+        model.preparing = model.coming = None
+        model.trouble, model.refused, model.tries = "", "", 0
         model.golden = version.told.golden if version.told else []
-        version.ready_at = time()
-        version.queue.needed = lambda: self._need(model, version)
         self.generation += 1
-        if old is not None:
-            self._retire(old)
+        self._retire(old)
 
-    # ------------------------------------------------------------ processes
+    # ------------------------------------------------------------ what goes
 
-    def _note(self, version: Version) -> notes.Load:
-        settings = self._settings
-        return notes.Load(
-            slot=version.slot,
-            path=str(version.path),
-            name=version.found.name,
-            version=version.found.version,
-            batching=_batching(version.found) or settings.batching,
-            max_rows=settings.max_batch_rows or None,
-            unknown_columns=settings.unknown_columns,
-            allow_pickle=settings.allow_pickle,
-            trusted=list(settings.trusted),
-            golden=settings.golden,
-            onnx=settings.onnx == "auto",
-            threads=self._threads,
-            quick=self.shared,
-            known=version.told,
-        )
-
-    @property
-    def _threads(self) -> int:
-        """For the pools of one process' libraries: a core is the front's."""
-        return max(1, (_cores(self._settings) - 1) // max(1, self._settings.workers))
-
-    async def _load(self, version: Version) -> None:
-        """Bring a version into the processes that shall have it."""
-        version.loading = True
-        try:
-            if self.shared:
-                await self._load_shared(version)
-            else:
-                await self._load_apart(version, max(1, self._settings.workers))
-        finally:
-            version.loading = False
-        if version.told is not None:
-            wait = self._settings.max_wait_ms / 1000
-            version.queue.use(Plan(version.told.rows, version.told.least), wait or None)
-            for warning in version.told.warnings:
-                log.warning("%s was saved with %s", _shown(version.found), warning)
-        await self._make_room(keep=version)
-
-    async def _load_apart(self, version: Version, count: int) -> None:
-        """Processes of its own, copies of the first where the libraries allow a fork."""
-        async with self._starting:
-            first, forks, descriptors = await self._start(count - 1)
-            note = self._note(version)
-            note.copies = descriptors
-            try:
-                version.told = await first.load(note, _LOADING_S)
-            except ModelyardError:
-                for each in (first, *forks):
-                    self._workers.discard(each)
-                    each.close()
-                raise
-            self._attach(version, first)
-            for fork in forks:
-                if version.told.forked:
-                    fork.slots[version.slot] = self._note(version)
-                    await fork.loaded(version.slot, _LOADING_S)
-                    self._attach(version, fork)
-                else:
-                    fork.close()
-                    self._workers.discard(fork)
-                    other, _, _ = await self._start(0)
-                    await other.load(self._note(version), _LOADING_S)
-                    self._attach(version, other)
-
-    async def _load_shared(self, version: Version) -> None:
-        """A place in one of the processes that many models share."""
-        wanted = self._settings.workers or _cores(self._settings)
-        async with self._growing:
-            while len(self._pool) < wanted:
-                worker, _, _ = await self._start(0)
-                self._pool.append(worker)
-        worker = min(self._pool, key=lambda each: len(each.slots))
-        worker.slots.setdefault(version.slot, self._note(version))  # counts from now on
-        async with self._busy.setdefault(worker, asyncio.Lock()):
-            version.told = await worker.load(self._note(version), _LOADING_S)
-        self._attach(version, worker)
-
-    async def _start(self, copies: int) -> tuple[Worker, list[Worker], list[int]]:
-        settings = self._settings
-        worker, forks, descriptors = await processes.start(
-            self._ended, self._threads, settings.log_format, settings.log_level, copies
-        )
-        self._workers.update((worker, *forks))
-        return worker, forks, descriptors
-
-    def _attach(self, version: Version, worker: Worker) -> None:
-        worker.settled = worker.resident()
-        version.workers.append(worker)
-        version.queue.attach(worker.link, version.slot)
-
-    def _retire(self, version: Version) -> None:
+    def _retire(self, version: Version | None) -> None:
         """Let what waits be answered, then let go."""
-        version.retired = True
-        version.queue.needed = None
-        self._spawn(self._wind_down(version))
+        if version is not None and not version.retired:
+            version.retired = True
+            self._tasks.spawn(self._wind_down(version))
 
     async def _wind_down(self, version: Version) -> None:
-        until = monotonic() + self._settings.timeout_s
-        while not version.queue.idle and monotonic() < until and version.queue.links:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        version.queue.close()
-        self._of.pop(version.slot, None)
-        for worker in version.workers:
-            version.queue.detach(worker.link)
-            worker.drop(version.slot)
-            if not worker.slots and worker not in self._pool:
-                self._workers.discard(worker)
-                worker.close()
-                await worker.gone(5.0)
-        version.workers.clear()
-        model = self.models.get(version.found.name)
+        def heir() -> Queue | None:
+            model = self.models.get(version.found.name)
+            return model.current.queue if model is not None and model.current not in (None, version) else None
+
+        await self._placement.let_go(version, heir)
+        self._release(version.found)
+
+    def _release(self, found: Found) -> None:
+        """A fetched model's files are not needed any more, unless it has come back."""
+        model = self.models.get(found.name)
         wanted = (model.current.found if model.current else None, model.preparing) if model else ()
-        if not any(each and each.identity == version.found.identity for each in wanted):  # it may have come back
-            self._sources.release(version.found)
-
-    def _ended(self, worker: Worker, how: str) -> None:
-        """A process has gone; if that was not our wish, another one takes its place."""
-        self._workers.discard(worker)
-        self._busy.pop(worker, None)
-        if worker in self._pool:
-            self._pool.remove(worker)
-        lost = []
-        for slot in tuple(worker.slots):
-            model, version = self._of.get(slot, (None, None))
-            if model is None or version is None:
-                continue
-            version.queue.detach(worker.link)
-            if worker in version.workers:
-                version.workers.remove(worker)
-                lost.append((model, version))
-        if worker.retiring or self._closing or not lost:
-            return
-        log.error("A model's process (%d) ended: %s; starting another", worker.process, how)
-        for model, version in lost:
-            if model.current is version and not version.workers:
-                model.state, model.reason = "restarting", f"Its process ended: {how}."
-        pause = 0.0 if monotonic() - worker.started > _SHORT_LIFE_S else 1.0
-        for model, version in lost:
-            if not version.retired:
-                self._spawn(self._again(model, version, pause))
-
-    async def _again(self, model: Model, version: Version, pause: float) -> None:
-        """Bring a version back whose process died."""
-        while not (version.retired or self._closing):
-            await asyncio.sleep(pause)
-            if version.loading:  # another of its processes is on its way; this one comes next
-                pause = max(pause, 0.1)
-                continue
-            try:
-                version.loading = True
-                if self.shared:
-                    await self._load_shared(version)
-                else:
-                    await self._load_apart(version, 1)
-            except ModelyardError as error:
-                model.reason = error.message
-                pause = min(60.0, max(1.0, pause * 2))
-            else:
-                if model.current is version:
-                    model.state, model.reason = "ready", ""
-                return
-            finally:
-                version.loading = False
-
-    # ------------------------------------------------------------ memory
-
-    def _need(self, model: Model, version: Version) -> None:
-        """Somebody asks for a model that was evicted."""
-        if model.state == "evicted" and not version.loading:
-            version.loading = True
-            self._spawn(self._bring_back(model, version))
-
-    async def _bring_back(self, model: Model, version: Version) -> None:
-        try:
-            await self._load(version)
-        except ModelyardError as error:
-            model.reason = error.message
-            version.queue.close(Unavailable(f"The model could not be loaded again: {error.message}"))
-        else:
-            model.state = "ready"
-        finally:
-            version.loading = False
-
-    async def _make_room(self, keep: Version) -> None:
-        """Evict models that were not used for longest until the processes are below the limit."""
-        limit = self._settings.memory_limit_bytes
-        if not limit:
-            return
-        async with self._evicting:
-            while self.memory() > limit:
-                idle = [
-                    (model, model.current)
-                    for model in self.models.values()
-                    if model.state == "ready"
-                    and model.current is not None
-                    and model.current is not keep
-                    and model.current.queue.idle
-                ]
-                if not idle:
-                    return
-                model, version = min(idle, key=lambda pair: pair[1].queue.used)
-                model.state = "evicted"
-                for worker in version.workers:
-                    version.queue.detach(worker.link)
-                    worker.drop(version.slot)
-                    if not self.shared:
-                        self._workers.discard(worker)
-                        worker.close()
-                version.workers.clear()
-                await asyncio.sleep(0.02)  # for the memory to come back
-
-    def memory(self) -> int:
-        """Bytes of all processes."""
-        return sum(worker.resident() for worker in self._workers)
-
-    # ------------------------------------------------------------ once a second
-
-    def tick(self) -> None:
-        """Look after what hangs, waits too long, or grows."""
-        now = perf_counter()
-        processes.reap()
-        for worker in self.workers:
-            if worker.link.stuck_s(now) > self._settings.timeout_s:
-                limit = f"{self._settings.timeout_s:g}"
-                worker.link.refuse(Timeout(f"No prediction within {limit} seconds: the model hangs."))
-                worker.kill(f"no answer within {limit} seconds")
-            elif self._grown(worker):
-                self._replace(worker)
-        for model in tuple(self.models.values()):
-            if model.current is not None:
-                model.current.queue.overdue(now)
-
-    def _grown(self, worker: Worker) -> bool:
-        if worker.retiring or not worker.settled:
-            return False
-        factor, least = _MOST_MEMORY
-        return worker.resident() > (self._settings.worker_memory_bytes or max(factor * worker.settled, least))
-
-    def _replace(self, worker: Worker) -> None:
-        """Start a worker in the place of one that has grown, and let that one go when it is done."""
-        worker.retiring = True
-        log.warning(
-            "A model's process (%d) has grown to %d MB; it is replaced", worker.process, worker.resident() // 2**20
-        )
-        if worker in self._pool:
-            self._pool.remove(worker)
-        for slot in tuple(worker.slots):
-            model, version = self._of.get(slot, (None, None))
-            if model is not None and version is not None and worker in version.workers:
-                self._spawn(self._exchange(model, version, worker))
-
-    async def _exchange(self, model: Model, version: Version, worker: Worker) -> None:
-        await self._again(model, version, 0.0)
-        version.queue.detach(worker.link)
-        if worker in version.workers:
-            version.workers.remove(worker)
-        worker.slots.pop(version.slot, None)
-        while worker.link.frames:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        if not worker.slots:
-            self._workers.discard(worker)
-            worker.close()
-
-
-def _batching(found: Found) -> str:
-    """What the model's tag says of it; empty if it says nothing that is understood."""
-    told = found.tags.get(BATCHING_TAG, "")
-    if told and told not in ("auto", "on", "off"):
-        log.warning("%s has the tag %s=%s, which is none of auto, on and off", _shown(found), BATCHING_TAG, told)
-        return ""
-    return told
-
-
-def _cores(settings: ServeSettings) -> int:
-    if settings.cpus_per_replica:
-        return max(1, round(settings.cpus_per_replica))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _why(model: Model) -> str:
-    told = {
-        "waiting": "It waits for its turn to be downloaded.",
-        "downloading": "It is being downloaded.",
-        "loading": "It is being loaded and tested.",
-        "restarting": "It is being restarted.",
-    }.get(model.state, "")
-    return model.reason or told
-
-
-def _shown(found: Found) -> str:
-    return f"{found.name} ({found.uri})"
+        if not any(each and each.identity == found.identity for each in wanted):
+            self._sources.release(found)

@@ -81,7 +81,10 @@ def _absent(fault: ImportError, missing: list[environment.Difference]) -> Modely
     if isinstance(fault, MissingExtraError):
         return InvalidState(str(fault))
     names = ", ".join(each.requirement for each in missing) or str(fault)
-    return InvalidState(f"The model needs packages that are not installed: {names}.")
+    return InvalidState(
+        f"The model needs packages that are not installed: {names}. Install them where the server runs, and start it "
+        "again."
+    )
 
 
 def _told(
@@ -106,7 +109,7 @@ def results(report: GoldenReport | None) -> list[notes.GoldenResult]:
     return [notes.GoldenResult(each.name, list(each.differences), each.error) for each in report.results]
 
 
-def failed(note: notes.Load, fault: Exception) -> notes.Failed:
+def failed(note: notes.Load, fault: BaseException) -> notes.Failed:
     """What to say of a model that could not be made ready."""
     if isinstance(fault, GoldenFailure):
         return notes.Failed(slot=note.slot, reason=fault.message, golden=results(fault.report))
@@ -116,4 +119,5 @@ def failed(note: notes.Load, fault: Exception) -> notes.Failed:
     if isinstance(fault, ModelyardError):
         return notes.Failed(slot=note.slot, reason=fault.message)
     log.error("Loading %s failed", note.name, exc_info=fault)
-    return notes.Failed(slot=note.slot, reason=f"Loading it failed: {type(fault).__name__}: {fault}")
+    what = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
+    return notes.Failed(slot=note.slot, reason=f"Loading it failed: {what}. The server's log says where.")

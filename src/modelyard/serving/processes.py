@@ -15,7 +15,7 @@ import sys
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Final
 
-from modelyard.domain.errors import InvalidState, Timeout
+from modelyard.domain.errors import InvalidState, Timeout, Unavailable
 
 from . import notes, spawning
 from .batching import Link
@@ -37,18 +37,22 @@ class Worker:
 
     Attributes:
         link: to it.
-        slots: what it was told to load and has not dropped, by slot.
+        slots: of the versions that it has, or is about to have.
+        loads: held by those that have it load something.
         process: its number.
-        retiring: whether its end is our wish.
+        retiring: whether another one is to take its place.
+        closing: whether its end is our wish.
         settled: bytes of memory when its last model was ready.
     """
 
     def __init__(self, ended: Callable[[Worker, str], None]) -> None:
         self.link = Link(self._noted, self._lost)
-        self.slots: dict[int, notes.Load] = {}
+        self.slots: set[int] = set()
+        self.loads = asyncio.Lock()
         self.process = 0
         self.started = monotonic()
         self.retiring = False
+        self.closing = False
         self.settled = 0
         self._ended = ended
         self._child: subprocess.Popen[bytes] | None = None
@@ -64,64 +68,88 @@ class Worker:
             pair.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         await asyncio.get_running_loop().create_unix_connection(lambda: self.link, sock=pair)
 
+    @property
+    def loading(self) -> bool:
+        """Whether it is to load something, or is at it."""
+        return bool(self._answers)
+
+    def expect(self, slot: int) -> None:
+        """It is about to be told to load a model into this slot, or it is a copy that will come with one."""
+        self.slots.add(slot)
+        self._answers[slot] = asyncio.get_running_loop().create_future()
+        if self.link.closed:
+            self._give_up(self._answers[slot])
+
     async def load(self, note: notes.Load, timeout_s: float) -> notes.Loaded:
-        """Have it load a model.
+        """Have it load a model that it expects.
 
         Raises:
-            InvalidState: it could not be loaded, or the process died over it; the message says why.
-            Timeout: it took too long; the process was killed.
+            LoadingFailed: it could not be loaded; the message says why.
+            ProcessEnded: the process died over it.
+            Timeout: it took too long.
         """
-        waiting: asyncio.Future[notes.Loaded] = asyncio.get_running_loop().create_future()
-        self._answers[note.slot] = waiting
-        self.slots[note.slot] = replace_copies(note)
-        self.link.note(notes.write(note))
+        if not self.link.closed:
+            self.link.note(notes.write(note))
         return await self.loaded(note.slot, timeout_s)
 
     async def loaded(self, slot: int, timeout_s: float) -> notes.Loaded:
-        """Wait for a model that it was told to load, or that a fork brought.
+        """Wait for a model that it expects, and was told to load or brings with it.
 
         Raises:
-            InvalidState: as for `load`.
+            LoadingFailed: as for `load`.
+            ProcessEnded: as for `load`.
             Timeout: as for `load`.
         """
-        waiting = self._answers.setdefault(slot, asyncio.get_running_loop().create_future())
         try:
-            return await asyncio.wait_for(waiting, timeout_s)
+            return await asyncio.wait_for(self._answers[slot], timeout_s)
         except TimeoutError:
-            self.slots.pop(slot, None)
-            self.kill(f"Loading took more than {timeout_s:g} seconds")
-            raise Timeout(f"Loading took more than {timeout_s:g} seconds.") from None
-        except InvalidState:
-            self.slots.pop(slot, None)
+            raise Timeout(
+                f"Loading took more than {timeout_s:g} seconds. If that is what it needs, give it longer with "
+                "--load-timeout."
+            ) from None
+        except LoadingFailed:
+            self.slots.discard(slot)
             raise
         finally:
             self._answers.pop(slot, None)
 
     def drop(self, slot: int) -> None:
         """Have it forget a model."""
-        if self.slots.pop(slot, None) is not None and not self.link.closed:
-            self.link.note(notes.write(notes.Drop(slot)))
+        self._answers.pop(slot, None)
+        if slot in self.slots:
+            self.slots.discard(slot)
+            if not self.link.closed:
+                self.link.note(notes.write(notes.Drop(slot)))
 
     def _noted(self, content: bytes) -> None:
         note = notes.for_front(content)
         if isinstance(note, notes.Loaded) and note.process and not self.process:
             self.process = note.process
             _copies.add(note.process)
-        # a copy may be quicker to say so than its original
-        waiting = self._answers.setdefault(note.slot, asyncio.get_running_loop().create_future())
-        if waiting.done():
-            return
-        if isinstance(note, notes.Loaded):
-            waiting.set_result(note)
-        else:
-            waiting.set_exception(LoadingFailed(note))
+        waiting = self._answers.get(note.slot)
+        if waiting is None:  # nobody wants it any more
+            if isinstance(note, notes.Loaded) and not self.link.closed:
+                self.link.note(notes.write(notes.Drop(note.slot)))
+        elif not waiting.done():  # a copy may be quicker to say so than its original
+            if isinstance(note, notes.Loaded):
+                waiting.set_result(note)
+            else:
+                waiting.set_exception(LoadingFailed(note))
 
     def _lost(self) -> None:
-        how = self._why or ("" if self.retiring else self._how())
+        self._why = self._why or ("" if self.closing else self._how())
         for waiting in self._answers.values():
-            if not waiting.done():
-                waiting.set_exception(InvalidState(f"The model's process ended while it was loading: {how}."))
-        self._ended(self, how)
+            self._give_up(waiting)
+        self._ended(self, self._why)
+
+    def _give_up(self, waiting: asyncio.Future[notes.Loaded]) -> None:
+        if not waiting.done():
+            waiting.set_exception(
+                ProcessEnded(
+                    f"The model's process ended while it was loading: {self._why}. The server's log has what it wrote."
+                )
+            )
+            waiting.exception()  # known, whether or not somebody waits
 
     def _how(self) -> str:
         if self._child is None:
@@ -130,6 +158,8 @@ class Worker:
             code = self._child.wait(0.02)
         except subprocess.TimeoutExpired:
             return "it closed its connection"
+        if code == -signal.SIGKILL:
+            return "signal SIGKILL, which the system sends when memory runs out"
         if code < 0:
             with contextlib.suppress(ValueError):
                 return f"signal {signal.Signals(-code).name}"
@@ -137,31 +167,37 @@ class Worker:
 
     def kill(self, why: str) -> None:
         """End it at once."""
-        self._why = why
-        if self._child is not None and self._child.poll() is None:
-            self._child.kill()
-        elif self._child is None and self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process, signal.SIGKILL)
+        self._why = self._why or why
+        if self._lives():
+            os.kill(self.process, signal.SIGKILL)
         else:
             self.link.close()
 
     def close(self) -> None:
         """Let it end: it stops when its pair is closed."""
-        self.retiring = True
+        self.closing = True
         self.link.close()
+
+    def discard(self) -> None:
+        """End it at once, as nobody needs it."""
+        self.close()
+        self.kill("it is not needed")
 
     async def gone(self, timeout_s: float) -> None:
         """Wait for the process' end, and kill it if it does not come."""
-        if self._child is None:
-            return
         until = perf_counter() + timeout_s
-        while self._child.poll() is None:
+        while self._lives():
             if perf_counter() > until:
-                self._child.kill()
-                self._child.wait()
-                return
+                os.kill(self.process, signal.SIGKILL)
+                until += timeout_s
             await asyncio.sleep(0.01)
+
+    def _lives(self) -> bool:
+        """Whether the process is there; False for a copy that did not say its number yet."""
+        if self._child is not None:
+            return self._child.poll() is None
+        reap()
+        return self.process in _copies
 
     def resident(self) -> int:
         """Bytes of memory, those shared with forked siblings included; 0 if that is not known."""
@@ -186,9 +222,8 @@ class LoadingFailed(InvalidState):
         self.note = note
 
 
-def replace_copies(note: notes.Load) -> notes.Load:
-    """The note without its descriptors, which are good for one time only."""
-    return notes.Load(**{name: getattr(note, name) for name in note.__struct_fields__ if name != "copies"})
+class ProcessEnded(InvalidState):
+    """A process died while it was loading a model."""
 
 
 _children: Final[list[subprocess.Popen[bytes]]] = []
@@ -217,7 +252,7 @@ def reap() -> None:
 
 async def start(
     ended: Callable[[Worker, str], None], threads: int, form: str, level: str, copies: int = 0
-) -> tuple[Worker, list[Worker], list[int]]:
+) -> tuple[list[Worker], list[int]]:
     """Start a process.
 
     Args:
@@ -228,17 +263,23 @@ async def start(
         copies: how many forks of it there shall be.
 
     Returns:
-        It, workers for the forks to come, and the forks' descriptors in the process, for `notes.Load.copies`.
+        It and workers for the forks to come, and the forks' descriptors in the process, for `notes.Load.copies`.
+
+    Raises:
+        Unavailable: the system does not let us.
     """
     if copies:
         adopt()
-    spawned = spawning.spawn(spawning.Kind(threads, form, level, copies))
+    try:
+        spawned = spawning.spawn(spawning.Kind(threads, form, level, copies))
+    except OSError as error:
+        raise Unavailable(f"No process could be started for the model: {error.strerror}.") from error
     _children.append(spawned.child)
     worker = Worker(ended)
     await worker.start(spawned.pair, spawned.child)
-    forks = []
+    workers = [worker]
     for pair in spawned.forks:
         fork = Worker(ended)
         await fork.start(pair)
-        forks.append(fork)
-    return worker, forks, spawned.descriptors
+        workers.append(fork)
+    return workers, spawned.descriptors

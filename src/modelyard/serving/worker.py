@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -69,7 +70,7 @@ class Worker:
             self._models.pop(note.slot, None)
             gc.collect()
             _trim()
-        elif self._models:  # the others go on answering
+        elif self._models or note.quick:  # the others go on answering
             threading.Thread(target=self._load, args=(note,), daemon=True).start()
         else:
             self._load(note)
@@ -80,14 +81,15 @@ class Worker:
         began, before = perf_counter(), _resident()
         try:
             ready = loading.load(note)
-        except Exception as fault:  # noqa: BLE001 - a model's own code; whatever it raises is why it is not ready
+        except BaseException as fault:  # noqa: BLE001 - a model's own code; whatever it raises is why it is not ready
             self._send(frames.note(notes.write(loading.failed(note, fault))))
             return
         forked = bool(note.copies) and self._fork(note, ready)
+        first = not self._models
         self._models[note.slot] = ready.servable
         told = ready.note
         told.size, told.seconds, told.forked = max(0, _resident() - before), perf_counter() - began, forked
-        if not threading.current_thread().daemon:
+        if first:
             gc.collect()
             gc.freeze()  # what is loaded stays: the collector need not look at it again
         self._send(frames.note(notes.write(told)))
@@ -165,13 +167,22 @@ def _settle_in() -> None:
             ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
+def _is_deserted(descriptor: int) -> bool:
+    """Whether the front has gone already, before its end could be ours."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLHUP)
+    return bool(poll.poll(0))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Be a worker; the exit code."""
     from modelyard.http import logs
 
     _settle_in()
-    os.dup2(2, 1)  # what a model prints
     descriptor, form, level = int(arguments[0]), arguments[1], arguments[2]
+    if _is_deserted(descriptor):
+        return 0
+    os.dup2(2, 1)  # what a model prints
     logs.configure(form, level)
     if len(arguments) > 3:
         from modelyard.serving import preparing

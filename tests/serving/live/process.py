@@ -26,7 +26,8 @@ def until(found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
     return answer
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
+    """The processes that a process has started or adopted."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -85,12 +86,8 @@ class ModelServer(Server):
             raise AssertionError(f"{self.readiness()}\n{''.join(self.output)}") from None
 
     def workers(self) -> list[int]:
-        """The processes that hold models and were started by the server itself."""
-        return _children(self.process.pid)
-
-    def tree(self) -> list[int]:
-        """Those, each followed by its forked copies."""
-        return [each for worker in self.workers() for each in (worker, *_children(worker))]
+        """The processes that hold models."""
+        return children(self.process.pid)
 
     def written(self, text: str) -> bool:
         """Whether it has written this."""
@@ -123,3 +120,64 @@ def serving(*arguments: object, ready: bool = True, **variables: str) -> Iterato
         finally:
             if server is not None:
                 server.close()
+
+
+class Load:
+    """Callers who ask one question after the other, and look at every answer.
+
+    Attributes:
+        answered: how many were answered.
+        wrong: answers that are not what they should be, and connections that broke.
+    """
+
+    def __init__(self, server: ModelServer, path: str) -> None:
+        self.answered = 0
+        self.wrong: list[object] = []
+        self._server = server
+        self._path = path
+        self._over = threading.Event()
+
+    def ask(self, caller: int) -> None:
+        """Until it is over."""
+        connection = self._server.connect()
+        headers = {"content-type": "application/json"}
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            mood = f"caller {caller} number {number}"
+            try:
+                connection.request("POST", self._path, json.dumps({"mood": mood}), headers)
+                answer = connection.getresponse()
+                body = answer.read()
+            except OSError as error:
+                self.wrong.append(error)
+                break
+            if answer.status != 200 or json.loads(body) != mood.upper():
+                self.wrong.append((answer.status, body))
+            self.answered += 1
+        connection.close()
+
+    def goes_on(self, answers: int = 50) -> None:
+        """Wait for so many more answers."""
+        before = self.answered
+        until(lambda: self.answered > before + answers)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._over.set()
+
+
+@contextmanager
+def load(server: ModelServer, *, callers: int = 8, path: str = "/predict") -> Iterator[Load]:
+    """Questions to the moody model in the meantime, each of which has to be answered, and rightly."""
+    asked = Load(server, path)
+    threads = [threading.Thread(target=asked.ask, args=(caller,)) for caller in range(callers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield asked
+    finally:
+        asked.stop()
+        for thread in threads:
+            thread.join()
+    assert not asked.wrong

@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.serving.live.process import ModelServer, serving, until
+from tests.serving.live.process import ModelServer, load, serving, until
 
 
 def ask(server: ModelServer, mood: str) -> tuple[int, object]:
@@ -37,40 +37,14 @@ def test_a_request_that_kills_the_model_fails_alone(moody_server):
 
 
 def test_a_worker_killed_under_load_costs_no_answer(moody_server):
-    stop = threading.Event()
-    wrong: list[object] = []
-    counted = [0]
-
-    def load(caller: int) -> None:
-        number = 0
-        connection = moody_server.connect()
-        while not stop.is_set():
-            number += 1
-            mood = f"caller {caller} number {number}"
-            connection.request("POST", "/predict", json.dumps({"mood": mood}), {"content-type": "application/json"})
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status != 200 or json.loads(body) != mood.upper():
-                wrong.append((answer.status, body))
-            counted[0] += 1
-        connection.close()
-
-    threads = [threading.Thread(target=load, args=(caller,)) for caller in range(8)]
-    for thread in threads:
-        thread.start()
-    for _ in range(3):
-        before = counted[0]
-        until(lambda before=before: counted[0] > before + 50)
-        (worker,) = until(moody_server.workers)
-        os.kill(worker, signal.SIGKILL)
-        until(lambda gone=worker: [each for each in moody_server.workers() if each != gone])
-        moody_server.wait_ready()
-    before = counted[0]
-    until(lambda: counted[0] > before + 50)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with load(moody_server) as asked:
+        for _ in range(3):
+            asked.goes_on()
+            (worker,) = until(moody_server.workers)
+            os.kill(worker, signal.SIGKILL)
+            until(lambda gone=worker: [each for each in moody_server.workers() if each != gone])
+            moody_server.wait_ready()
+        asked.goes_on()
 
 
 def test_a_request_that_makes_the_model_raise_fails_alone(moody_server):
@@ -134,14 +108,3 @@ def test_who_does_not_wait_is_not_predicted_for(moody_server):
 
     assert ask(moody_server, "nobody died") == (200, "NOBODY DIED")
     assert not any("ended: signal SIGKILL" in line for line in moody_server.output[written:])
-
-
-def test_a_worker_that_dies_while_another_is_being_replaced_is_replaced_too(moody):
-    with serving(moody, "--workers", "2") as server:
-        first, second = server.tree()  # the second may be a fork of the first
-        os.kill(first, signal.SIGKILL)
-        until(lambda: set(server.workers()) - {first, second})  # its successor is loading
-        os.kill(second, signal.SIGKILL)
-        until(lambda: len(set(server.workers()) - {first, second}) == 2, 10)
-        server.wait_ready()
-        assert ask(server, "fine") == (200, "FINE")
