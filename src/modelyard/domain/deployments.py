@@ -283,6 +283,54 @@ class State:
     trouble: str = ""
 
 
+class Happened(enum.StrEnum):
+    """Kinds of events of a deployment."""
+
+    CREATED = "created"
+    """document: the spec."""
+    CHANGED = "changed"
+    """document: the differences, as `changes` lists them."""
+    FORCED = "forced"
+    """document: what was wrong and is done all the same."""
+    DELETED = "deleted"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    APPROVED = "approved"
+    REVISED = "revised"
+    """A revision was made."""
+    BEGUN = "rollout_begun"
+    MOVED = "rollout_moved"
+    """A rollout is at another step, or waits for something else."""
+    ENDED = "rollout_ended"
+    TROUBLE = "trouble"
+    """What is observed is not what is desired; or it is again."""
+    REHEARSED = "rehearsed"
+    """document: whether it passed, and what was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a deployment.
+
+    Attributes:
+        id: grows with every event.
+        rollout: number of the rollout that it belongs to, if any.
+        at_ms: ms since the epoch.
+        principal: who.
+        kind: one of `Happened`; packages may bring others.
+        told: in words.
+        document: more of it, for programs.
+    """
+
+    id: int
+    rollout: int | None
+    at_ms: int
+    principal: str
+    kind: str
+    told: str
+    document: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """A part of a segment's traffic.
