@@ -115,6 +115,7 @@ class Asking:
             model = self._catalog.find(target.name)
             queue = self._queue(model, target)
             pending = Pending(protocol, content_type, json_bytes, body, settle)
+            pending.pinned = target.version not in ("", "latest")
             queue.submit(pending)
         except ModelyardError as error:
             settle(None, None, error)
