@@ -139,3 +139,20 @@ def test_a_model_without_requirements(tmp_path: Path) -> None:
     for call in (environment.read, environment.check):
         with pytest.raises(NotFound, match=r"no requirements\.txt"):
             call(tmp_path)
+
+
+def test_columns_need_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    from modelyard.packaging import model as packaging
+    from modelyard.pyfunc import PythonModel
+
+    packaging.save(PythonModel, tmp_path / "tensor", flavor="python_function", signature=False)
+    assert "pandas" not in "".join(environment.read(tmp_path / "tensor"))
+    signature = packaging.infer_signature(pd.DataFrame({"x": [1.0]}))
+    packaging.save(PythonModel, tmp_path / "columns", flavor="python_function", signature=signature)
+    assert f"pandas=={pd.__version__}" in environment.read(tmp_path / "columns")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    packaging.load_function(tmp_path / "tensor")
+    with pytest.raises(ModuleNotFoundError, match="pandas, in whose DataFrames columns reach a model"):
+        packaging.load_function(tmp_path / "columns")

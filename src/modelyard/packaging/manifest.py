@@ -116,6 +116,12 @@ class Model:
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
         file.write_text(self.to_yaml(), encoding="utf-8")
 
+    @property
+    def takes_columns(self) -> bool:
+        """Whether its signature has columns, which reach the model as a DataFrame."""
+        inputs = self.signature.inputs if self.signature else None
+        return inputs is not None and not inputs.is_tensor_spec()
+
     # MLflow's names, which scripts use
 
     def get_input_schema(self) -> Any:

@@ -7,6 +7,7 @@ the baseline profile.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import platform
 import shutil
@@ -102,7 +103,7 @@ def save(
             flavors=_flavors(leaf.name, saved, folder),
             signature=signature if isinstance(signature, ModelSignature) else None,
         )
-        environment.write(folder, saved.requires, requirements, extra_requirements)
+        packages = list(saved.requires)
         if any(each is not None for each in (input_example, golden, baseline, convert)):
             if flavor == PYTHON_FUNCTION:  # the user's class, as a reader will have it; what we just wrote is ours
                 model = leaf.load(folder, manifest.flavors[PYTHON_FUNCTION], Trust(pickle=True))
@@ -117,7 +118,10 @@ def save(
             if baseline is not None:
                 profile.make(function, baseline)
             if convert is not None and conversion.convert(function, convert, leaf.name):
-                environment.write(folder, [*saved.requires, "onnxruntime"], requirements, extra_requirements)
+                packages.append("onnxruntime")
+        if manifest.takes_columns:
+            packages.append("pandas")
+        environment.write(folder, packages, requirements, extra_requirements)
         manifest.model_size_bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         manifest.write(folder)
         digest.write(folder)
@@ -188,6 +192,7 @@ def load_function(
         NotFound: there is no model, or it cannot predict.
         PermissionDenied: as for `load`.
         DataCorrupted: as for `load`.
+        ModuleNotFoundError: it takes columns, and pandas is not installed.
     """
     folder, manifest = Path(path), Model.read(path)
     entry = manifest.flavors.get(PYTHON_FUNCTION)
@@ -196,6 +201,8 @@ def load_function(
             f"The model in '{path}' has no python_function flavor; it has {', '.join(manifest.flavors)}. "
             "Load it with its own library's load_model."
         )
+    if manifest.takes_columns and importlib.util.find_spec("pandas") is None:
+        raise ModuleNotFoundError("pandas, in whose DataFrames columns reach a model, is not installed", name="pandas")
     if prefer == conversion.ONNX:
         try:
             found = conversion.load(

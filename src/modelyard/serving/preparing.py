@@ -43,8 +43,7 @@ def _prepare_for(folder: Path, *, graphs: bool) -> None:
         wanted = [FLAVORS[flavor]]
     else:
         wanted = [FLAVORS[flavor], *(TUNERS[name] for name in (flavor, *_ALIKE.get(flavor, ())) if name in TUNERS)]
-    signature = manifest.signature
-    if signature is not None and signature.inputs is not None and not signature.inputs.is_tensor_spec():
+    if manifest.takes_columns:
         wanted.insert(0, "pandas")
     for name in wanted:
         with contextlib.suppress(ImportError):

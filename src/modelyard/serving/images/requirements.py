@@ -108,8 +108,8 @@ def wanted(
     named = {_SAME.get(name, name) for name in map(_name, lines)}
     own = [line for line in ours.get(extra_of(flavor), ()) if _SAME.get(_name(line), _name(line)) not in named]
     lines += [line for line in dict.fromkeys([*own, *floors.values()]) if line not in lines]
-    if _takes_columns(manifest) and "pandas" not in named:
-        lines.append("pandas")  # columns come to a model as a DataFrame
+    if manifest.takes_columns and "pandas" not in named:  # MLflow's own models may not say so
+        lines.append("pandas")
     return lines, notes
 
 
@@ -142,11 +142,6 @@ def markers(python: str, platform: str) -> dict[str, str]:
         "python_version": python,
         "sys_platform": "linux",
     }
-
-
-def _takes_columns(manifest: Model) -> bool:
-    inputs = manifest.signature.inputs if manifest.signature else None
-    return inputs is not None and not inputs.is_tensor_spec()
 
 
 def _name(line: str) -> str:
