@@ -438,7 +438,7 @@ deployment_event = Table(
     _text("document", required=False),
     Index(None, "deployment_id", "id"),
 )
-# What gateways counted, ten seconds a row.
+# What gateways counted: a second a row while it is fresh, then ten, then five minutes.
 measurement = Table(
     "measurement",
     metadata,
@@ -460,6 +460,10 @@ gateway = Table(
     _number("number"),
     _number("seen_ms"),
     sqlite_with_rowid=False,
+)
+# One row: what gateways work by, and who made it.
+routing = Table(
+    "routing", metadata, _key("id"), _text("instance"), _text("generation"), _text("document"), sqlite_with_rowid=False
 )
 # Who may do a timed work now.
 lease = Table("lease", metadata, _text_key("name"), _text("holder"), _number("until_ms"), sqlite_with_rowid=False)

@@ -2,6 +2,7 @@
 
 A gateway asks `GET /api/v1/routing?since=G&wait_s=20`: the answer comes when there is another generation than G, or
 after the wait. Asking says which generation the gateway works by: nothing is stopped that a gateway may still send to.
+Settings of segments belong to revisions, so that a canary is tried with its own, and stable keeps the ones it has.
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ class RoutedReplica(Answer):
     url: str
 
 
+class RoutedSettings(Answer):
+    """How a segment's requests are put to a revision: each revision has its own."""
+
+    inputs: Annotated[dict[str, str], Meta(description="Input column → field of the request.")]
+    threshold: Annotated[float | None, Meta(description="A score from here on is a positive answer.")]
+
+
 class RoutedRevision(Answer):
     """What can be asked."""
 
@@ -37,7 +45,9 @@ class RoutedRevision(Answer):
     external: Annotated[
         bool, Meta(description="Somebody else's: requests go to the replica's URL as it is, whatever path was asked.")
     ]
-    replicas: list[RoutedReplica]
+    replicas: Annotated[list[RoutedReplica], Meta(description="Ready or not: whoever asks finds that out.")]
+    default: Annotated[RoutedSettings, Meta(description="For requests of a segment that is not among `segments`.")]
+    segments: dict[str, RoutedSettings]
 
 
 class RoutedShare(Answer):
@@ -49,11 +59,9 @@ class RoutedShare(Answer):
 
 
 class RoutedSegment(Answer):
-    """What holds for a segment's requests."""
+    """Who answers a segment's requests."""
 
-    inputs: Annotated[dict[str, str], Meta(description="Input column → field of the request.")]
-    threshold: float | None
-    shares: list[RoutedShare]
+    shares: Annotated[list[RoutedShare], Meta(description="Empty: nobody can yet.")]
 
 
 class RoutedShadow(Answer):
@@ -144,3 +152,55 @@ class Reported(Answer):
     """The report arrived."""
 
     known: Annotated[bool, Meta(description="Whether it was counted; false: it was a repetition.")]
+
+
+class Gateway(Answer):
+    """A gateway that was heard of."""
+
+    name: str
+    url: str
+    generation: Annotated[str, Meta(description="Of the routing that it works by.")]
+    seen_ms: Annotated[int, Meta(description="When it last said something.")]
+    live: Annotated[bool, Meta(description="Whether that was lately; others are not waited for.")]
+
+
+class GatewayList(Answer):
+    """All gateways that were heard of within a day."""
+
+    generation: Annotated[str, Meta(description="Of the newest routing.")]
+    gateways: list[Gateway]
+
+
+class MeasurementQuery(Request):
+    """Which part of what was measured."""
+
+    since_ms: Annotated[int, Meta(ge=0, description="From here on; 0: the last hour.")] = 0
+    until_ms: Annotated[int, Meta(ge=0, description="To here; 0: now.")] = 0
+    step_s: Annotated[int, Meta(ge=1, le=86_400, description="Seconds that a point stands for.")] = 10
+
+
+class MeasuredSeries(Answer):
+    """What was measured of a revision, in a role and a segment: columns, one entry for each point with requests."""
+
+    revision: Annotated[int, Meta(description="0: of somebody else's endpoint.")]
+    endpoint: str
+    role: str
+    segment: Annotated[str | None, Meta(description="null: all together; empty: requests of no segment.")]
+    at_s: Annotated[list[int], Meta(description="Where each point begins, seconds since the epoch.")]
+    requests: list[int]
+    errors: list[int]
+    p50_s: Annotated[list[float | None], Meta(description="Of the time to an answer, seconds.")]
+    p95_s: list[float | None]
+    p99_s: list[float | None]
+    labelled: list[int]
+    positives: list[int]
+    pairs: list[int]
+    disagreements: list[int]
+    mean_score: Annotated[list[float | None], Meta(description="By the middle of the bins; null without scores.")]
+
+
+class MeasurementPage(Answer):
+    """What was measured."""
+
+    step_s: int
+    series: list[MeasuredSeries]

@@ -185,6 +185,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_rollout_deployment_id_id"), "rollout", ["deployment_id", "id"], unique=False)
     op.create_table(
+        "routing",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("instance", sa.Text(), nullable=False),
+        sa.Column("generation", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_routing")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "selection",
         sa.Column("environment", sa.Text(), nullable=False),
         sa.Column("slot", sa.Text(), nullable=False),
