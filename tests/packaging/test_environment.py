@@ -7,14 +7,21 @@ import platform
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.packaging import environment
+from modelyard.pyfunc import PythonModel
 
 NUMPY = f"numpy=={version('numpy')}"
+
+
+class Echo(PythonModel):
+    def predict(self, data: Any) -> Any:
+        return data
 
 
 def write(folder: Path, requirements: str, python: str | None = None) -> Path:
@@ -145,12 +152,11 @@ def test_columns_need_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     import pandas as pd
 
     from modelyard.packaging import model as packaging
-    from modelyard.pyfunc import PythonModel
 
-    packaging.save(PythonModel, tmp_path / "tensor", flavor="python_function", signature=False)
+    packaging.save(Echo, tmp_path / "tensor", flavor="python_function", signature=False)
     assert "pandas" not in "".join(environment.read(tmp_path / "tensor"))
     signature = packaging.infer_signature(pd.DataFrame({"x": [1.0]}))
-    packaging.save(PythonModel, tmp_path / "columns", flavor="python_function", signature=signature)
+    packaging.save(Echo, tmp_path / "columns", flavor="python_function", signature=signature)
     assert f"pandas=={pd.__version__}" in environment.read(tmp_path / "columns")
     monkeypatch.setitem(sys.modules, "pandas", None)
     packaging.load_function(tmp_path / "tensor")
