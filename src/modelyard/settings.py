@@ -1,8 +1,8 @@
 """Every setting: name, type, default and one sentence.
 
-The server's (`Settings`) and the model server's (`ServeSettings`) are read once, from `MODELYARD_*` or
-`MODELYARD_SERVE_*` and flags. The client's are constants of this module, each read where it is used, because a training
-script may set it at any time::
+The server's (`Settings`), the model server's (`ServeSettings`) and the gateway's (`GatewaySettings`) are read once,
+from `MODELYARD_*`, `MODELYARD_SERVE_*` or `MODELYARD_GATEWAY_*` and flags. The client's are constants of this module,
+each read where it is used, because a training script may set it at any time::
 
     from modelyard import settings
 
@@ -197,6 +197,48 @@ class ServeSettings:
         return tuple(each.strip() for each in self.trusted_types.split(",") if each.strip())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """The gateway's settings: `MODELYARD_GATEWAY_<NAME>`; a flag of `modelyard gateway` wins over it."""
+
+    PREFIX: ClassVar[str] = PREFIX + "GATEWAY_"
+
+    server: str = _setting("", "URL of the Modelyard server that says who answers what, and gets what was predicted.")
+    table: str = _setting("", "File that says who answers what, instead of a server; read again when it changes.")
+    host: str = _setting("127.0.0.1", "Address to listen on.")
+    port: int = _setting(8000, "Port to listen on; 0 takes a free one.", least=0, most=65535)
+    allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in.")
+    name: str = _setting("", "Of this gateway, unlike that of any other; empty: the host's name and the port.")
+    folder: str = _setting(
+        "", "Directory of the last good table and of predictions not delivered yet; "
+        "empty: `~/.local/state/modelyard/gateway/NAME`.",
+    )  # fmt: skip
+    default: str = _setting("", "The deployment that `/predict` and `/invocations` mean; empty: the only one.")
+    cors_origins: str = _setting(
+        "", "Origins, separated by commas, whose pages may ask from a browser; `*`: all; empty: none."
+    )
+    timeout_s: float = _setting(60.0, "Seconds that a replica may take to answer.", least=0.001)
+    wait_s: float = _setting(30.0, "Seconds that a request waits for a replica when none is ready.", least=0)
+    queue: int = _setting(
+        4096, "Most requests in flight at one replica, and most that wait; further ones are told to come back.", least=1
+    )
+    queue_bytes: int = _setting(512 * 2**20, "Most bytes of all bodies that come in or wait.", least=1024)
+    max_body_bytes: int = _setting(100 * 2**20, "Largest body accepted, in bytes.", least=1024)
+    copies: int = _setting(256, "Most copies that wait for, or are with, a shadow; further ones are dropped.", least=1)
+    journal_bytes: int = _setting(2 * 2**30, "Largest journal of predictions not delivered yet, in bytes.", least=2**20)
+    body_timeout_s: float = _setting(
+        30.0, "Seconds without a byte after which a sending client is given up.", least=0.1
+    )
+    stop_timeout_s: float = _setting(30.0, "Seconds that requests in flight get to finish at a stop.", least=0)
+    log_format: str = _setting("text", "`text` or `json`.", choices=_FORMATS)
+    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.", choices=_LEVELS)
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`."""
+        return frozenset(each.strip() for each in self.cors_origins.split(",") if each.strip())
+
+
 def masked(text: str) -> str:
     """The text with passwords starred out, in URLs and as `password=`: fit for logs and terminals."""
     return _PARAMETER.sub(r"\1***", _USERINFO.sub(r"\1***@", text)) if "@" in text or "password" in text else text
@@ -206,7 +248,7 @@ _USERINFO = re.compile(r"(\w://[^\s/:@]*:)[^\s/]*@")
 _PARAMETER = re.compile(r"(\bpassword\s*=\s*)(?:'[^']*'|[^\s&'\"]+)", re.IGNORECASE)
 
 
-S = TypeVar("S", bound=Settings | ServeSettings)
+S = TypeVar("S", bound=Settings | ServeSettings | GatewaySettings)
 
 
 def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -221,6 +263,13 @@ def load(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] 
 def load_serving(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ) -> ServeSettings:
     """The model server's settings, as `load`."""
     return _load(ServeSettings, overrides, environ)
+
+
+def load_gateway(
+    overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ
+) -> GatewaySettings:
+    """The gateway's settings, as `load`."""
+    return _load(GatewaySettings, overrides, environ)
 
 
 def _load(kind: type[S], overrides: Mapping[str, Any] | None, environ: Mapping[str, str]) -> S:

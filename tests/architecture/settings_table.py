@@ -1,22 +1,24 @@
-"""Writes the tables of docs/settings.md, docs/serving.md and docs/client.md from the settings: `make docs`."""
+"""Writes the tables of settings in the documentation from the settings: `make docs`."""
 
 from dataclasses import fields
 from pathlib import Path
 
-from modelyard.settings import CLIENT, ServeSettings, Settings
+from modelyard.settings import CLIENT, GatewaySettings, ServeSettings, Settings
 from tests.architecture.source import ROOT
 
 PAGE = ROOT / "docs" / "settings.md"
 SERVING_PAGE = ROOT / "docs" / "serving.md"
+GATEWAY_PAGE = ROOT / "docs" / "gateway.md"
 CLIENT_PAGE = ROOT / "docs" / "client.md"
 MARKS = {
     PAGE: ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->"),
     SERVING_PAGE: ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->"),
+    GATEWAY_PAGE: ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->"),
     CLIENT_PAGE: ("<!-- settings of the client: written by `make docs` -->", "<!-- end of settings of the client -->"),
 }
 
 
-def table(kind: type[Settings | ServeSettings]) -> str:
+def table(kind: type[Settings | ServeSettings | GatewaySettings]) -> str:
     """One row per setting of a server, in the order of the class."""
     head = ["| variable | default | what it does |", "|---|---|---|"]
     rows = [
@@ -45,7 +47,7 @@ def page(path: Path = PAGE) -> str:
     begin, end = MARKS[path]
     before, _, rest = path.read_text().partition(begin)
     _, _, after = rest.partition(end)
-    kind = {PAGE: Settings, SERVING_PAGE: ServeSettings}.get(path)
+    kind = {PAGE: Settings, SERVING_PAGE: ServeSettings, GATEWAY_PAGE: GatewaySettings}.get(path)
     return f"{before}{begin}\n{client_table() if kind is None else table(kind)}\n{end}{after}"
 
 

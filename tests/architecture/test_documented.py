@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.settings import CLIENT, ServeSettings, Settings
+from modelyard.settings import CLIENT, GatewaySettings, ServeSettings, Settings
 from tests.architecture.settings_table import MARKS, page
 from tests.architecture.source import ROOT, files
 
@@ -27,8 +27,9 @@ def test_every_setting_is_documented(path: Path) -> None:
 def test_the_client_reads_no_other_variable() -> None:
     texts = [path.read_text() for path in files("src") if "server" not in path.parts]
     named = {variable for text in texts for variable in re.findall(r"\bMODELYARD_[A-Z_]+\b", text)}
-    servers = {f"{kind.PREFIX}{each.name.upper()}" for kind in (Settings, ServeSettings) for each in fields(kind)}
-    known = {*CLIENT, *servers, ServeSettings.PREFIX}
+    kinds = (Settings, ServeSettings, GatewaySettings)
+    servers = {f"{kind.PREFIX}{each.name.upper()}" for kind in kinds for each in fields(kind)}
+    known = {*CLIENT, *servers, ServeSettings.PREFIX, GatewaySettings.PREFIX}
     assert "MODELYARD_SPOOL" in named
     assert named - known == set()
 

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "sync": Entry("modelyard.cli.sync", "Deliver what was logged while the server was away."),
     "reproduce": Entry("modelyard.cli.reproduce", "Run a run again, from its code and environment, and compare."),
     "serve": Entry("modelyard.cli.serve", "Serve models as a REST endpoint."),
+    "gateway": Entry("modelyard.cli.gateway", "Stand before model servers: split, mirror, time and record requests."),
     "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),
     "build-image": Entry("modelyard.cli.build_image", "Write the context of a container image that serves a model."),
     "db": Entry("modelyard.cli.db", "Look after the database: upgrade, check, backup."),

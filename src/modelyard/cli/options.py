@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from modelyard.settings import ServeSettings, Settings, load, size
+from modelyard.settings import GatewaySettings, ServeSettings, Settings, load, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class Size(click.ParamType[int]):
 
 
 def setting_options(
-    *names: str, kind: type[Settings | ServeSettings] = Settings
+    *names: str, kind: type[Settings | ServeSettings | GatewaySettings] = Settings
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: one option for each of these settings, None if it is not given, so that the environment speaks."""
 
@@ -51,7 +51,9 @@ def settings_from(values: dict[str, Any]) -> Settings:
     return load(values)
 
 
-def _option(name: str, owner: type[Settings | ServeSettings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _option(
+    name: str, owner: type[Settings | ServeSettings | GatewaySettings]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     entry = next(entry for entry in fields(owner) if entry.name == name)
     kind = str(entry.type)
     in_bytes = kind == "int" and name.endswith("_bytes")
