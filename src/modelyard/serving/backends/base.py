@@ -7,7 +7,6 @@ from several threads, and every call may be repeated.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from modelyard.domain.errors import InvalidArgument, InvalidState
 from modelyard.settings import ServeSettings
 
 BACKENDS: Final = {
+    "external": "modelyard.serving.backends.external",
     "local": "modelyard.serving.backends.local",
     "ray": "modelyard.serving.backends.ray",
 }
@@ -41,7 +41,8 @@ class Spec:
 
     Attributes:
         name: of it, for the backend; lower-case letters, digits, `-`, `_` and `.`.
-        models: as `modelyard serve` takes them.
+        models: as `modelyard serve` takes them; none, if somebody else serves it.
+        url: where somebody else serves it; only for the backend `external`.
         settings: fields of `ServeSettings` that are not as by default.
         replicas: how many there shall be.
         cpus: cores of each replica.
@@ -51,7 +52,8 @@ class Spec:
     """
 
     name: str
-    models: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    url: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     replicas: int = 1
     cpus: float = 1.0
@@ -62,8 +64,10 @@ class Spec:
     @property
     def fingerprint(self) -> str:
         """Of everything but the number of replicas: what must be equal for two specs to be the same thing."""
+        import hashlib  # a keeper does without
+
         content = [
-            self.name, self.models, sorted(self.settings.items()), self.cpus, self.gpus, self.memory_bytes,
+            self.name, self.models, self.url, sorted(self.settings.items()), self.cpus, self.gpus, self.memory_bytes,
             sorted(self.env.items()),
         ]  # fmt: skip
         return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:12]
