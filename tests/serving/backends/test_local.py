@@ -41,7 +41,7 @@ class TestLocal(BackendContract):
 
 
 def test_an_unknown_backend_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(InvalidArgument, match=r"No backend 'slurm'\. Known are local, ray"):
+    with pytest.raises(InvalidArgument, match=r"No backend 'slurm'\. Known are external, local, ray"):
         find("slurm")
 
 
