@@ -7,21 +7,14 @@ import platform
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.packaging import environment
-from modelyard.pyfunc import PythonModel
 
 NUMPY = f"numpy=={version('numpy')}"
-
-
-class Echo(PythonModel):
-    def predict(self, data: Any) -> Any:
-        return data
 
 
 def write(folder: Path, requirements: str, python: str | None = None) -> Path:
@@ -149,15 +142,18 @@ def test_a_model_without_requirements(tmp_path: Path) -> None:
 
 
 def test_columns_need_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
     import pandas as pd
 
     from modelyard.packaging import model as packaging
 
-    packaging.save(Echo, tmp_path / "tensor", flavor="python_function", signature=False)
-    assert "pandas" not in "".join(environment.read(tmp_path / "tensor"))
-    signature = packaging.infer_signature(pd.DataFrame({"x": [1.0]}))
-    packaging.save(Echo, tmp_path / "columns", flavor="python_function", signature=signature)
-    assert f"pandas=={pd.__version__}" in environment.read(tmp_path / "columns")
+    frame = pd.DataFrame({"x": [1.0, 2.0]})
+    for name, data in (("tensor", frame.to_numpy()), ("columns", frame)):
+        fitted = linear.LinearRegression().fit(data, [1.0, 2.0])
+        packaging.save(fitted, tmp_path / name, flavor="sklearn", input_example=data)
+    pin = f"pandas=={pd.__version__}"
+    assert pin not in environment.read(tmp_path / "tensor")
+    assert pin in environment.read(tmp_path / "columns")
     monkeypatch.setitem(sys.modules, "pandas", None)
     packaging.load_function(tmp_path / "tensor")
     with pytest.raises(ModuleNotFoundError, match="pandas, in whose DataFrames columns reach a model"):
