@@ -33,6 +33,8 @@ class Change(enum.StrEnum):
     """subject: key; old, new: value."""
     VERSION_TAG_DELETED = "version.tag_deleted"
     """subject: key; old: value."""
+    VERSION_EVALUATED = "version.evaluated"
+    """subject: metric and dataset; new: value."""
     ALIAS_SET = "alias.set"
     """subject: alias; old, new: version number."""
     ALIAS_DELETED = "alias.deleted"
@@ -45,6 +47,8 @@ class Change(enum.StrEnum):
     """subject: environment; old, new: its position. Of no model."""
     ENVIRONMENT_REMOVED = "environment.removed"
     """subject: environment. Of no model."""
+    POLICY_SET = "policy.set"
+    """subject: environment, or environment/slot; old, new: what the policy says. Of no model."""
 
 
 @dataclass(frozen=True, slots=True)

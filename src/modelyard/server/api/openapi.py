@@ -30,6 +30,7 @@ GROUPS: Final = {
     "Models": "Registered models: names under which versions are kept, and their aliases.",
     "Versions": "Immutable packages under a model's name, numbered, with a label of your own if you like.",
     "Environments": "An ordered list of places where versions serve, with a pointer per model.",
+    "Policies": "What must hold for a version to serve somewhere, and which one is chosen.",
     "History": "Who changed what in the registry, when, from what, to what, and why.",
     "Logged models": "What one `log_model` call makes, before anything is registered.",
     "Artifacts": "Files of runs, logged models and versions.",

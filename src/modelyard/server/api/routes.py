@@ -18,6 +18,7 @@ from modelyard.wire import versions as version_wire
 
 from . import artifacts, environments, experiments, history, logged_models, metrics, models, runs, totals, versions
 from .edge import Route
+from .policy_routes import POLICIES
 
 _BYTES: Final = "application/octet-stream"
 _GONE: Final = (NotFound,)
@@ -570,6 +571,7 @@ ROUTES: Final = [
     *MODELS,
     *VERSIONS,
     *ENVIRONMENTS,
+    *POLICIES,
     *HISTORY,
     *LOGGED_MODELS,
     *ARTIFACTS,
