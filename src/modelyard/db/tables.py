@@ -470,6 +470,8 @@ lease = Table("lease", metadata, _text_key("name"), _text("holder"), _number("un
 
 # ------------------------------------------------------------------------------------ predictions
 
+# Ids begin with the time (domain/predictions.py): their order is that of time. `truth`, `right` and `told_ms` repeat
+# the newest feedback.
 prediction = Table(
     "prediction",
     metadata,
@@ -478,7 +480,7 @@ prediction = Table(
     _number("deployment_id"),
     _number("at_ms"),
     _number("revision"),
-    _text("endpoint", required=False),
+    _text("endpoint"),
     _text("model"),
     _text("version"),
     _text("role"),
@@ -489,17 +491,67 @@ prediction = Table(
     _text("input_hash", required=False),
     _text("output", required=False),
     _text("label", required=False),
-    Column("score", Float, nullable=True),
+    Column("score", Float(53)),
     _number("positive", required=False),
     _text("key", required=False),
     Column("parent", LargeBinary, nullable=True),
-    Index(None, "deployment_id", "at_ms"),
+    _text("truth", required=False),
+    _number("right", required=False),
+    _number("told_ms", required=False),
+    Index(None, "deployment_id", "uuid"),
+)
+_KEYED = prediction.c.key.is_not(None)
+_SHADOWED = prediction.c.parent.is_not(None)
+_TOLD = prediction.c.told_ms.is_not(None)
+Index(
+    "ix_prediction_key",
+    prediction.c.deployment_id,
+    prediction.c.key,
+    sqlite_where=_KEYED,
+    postgresql_where=_KEYED,
+)
+Index("ix_prediction_parent", prediction.c.parent, sqlite_where=_SHADOWED, postgresql_where=_SHADOWED)
+Index(
+    "ix_prediction_told",
+    prediction.c.deployment_id,
+    prediction.c.told_ms,
+    prediction.c.revision,
+    prediction.c.segment,
+    prediction.c.right,
+    sqlite_where=_TOLD,
+    postgresql_where=_TOLD,
+)
+# How many there were, five minutes a row; stays when the predictions themselves are deleted.
+prediction_count = Table(
+    "prediction_count",
+    metadata,
+    _key("deployment_id"),
+    _key("slot_s"),
+    _key("revision"),
+    _text_key("endpoint"),
+    _text_key("model"),
+    _text_key("version"),
+    _text_key("role"),
+    _text_key("segment"),
+    _number("calls"),
+    _number("errors"),
+    _number("labelled"),
+    _number("positives"),
+    _number("told"),
+    _number("right"),
+    _number("pairs"),
+    _number("disagreements"),
+    # Counts by bucket of latency, uint32 little-endian.
+    Column("latency", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 # What was learnt later; of one prediction the newest counts. It may come before the prediction itself.
 feedback = Table(
     "feedback",
     metadata,
     _serial(),
+    Column("uuid", LargeBinary, nullable=False, unique=True),
+    # 0: of a prediction that is not recorded yet.
     _number("deployment_id"),
     Column("prediction", LargeBinary, nullable=True),
     _text("key", required=False),
@@ -507,7 +559,6 @@ feedback = Table(
     _number("right", required=False),
     _number("at_ms"),
     _text("principal"),
-    Index(None, "deployment_id", "at_ms"),
     Index(None, "prediction"),
     Index(None, "deployment_id", "key"),
 )

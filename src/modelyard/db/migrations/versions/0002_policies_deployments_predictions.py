@@ -64,6 +64,7 @@ def upgrade() -> None:
     op.create_table(
         "feedback",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("uuid", sa.LargeBinary(), nullable=False),
         sa.Column("deployment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("prediction", sa.LargeBinary(), nullable=True),
         sa.Column("key", sa.Text(), nullable=True),
@@ -72,8 +73,8 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("principal", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feedback")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_feedback_uuid")),
     )
-    op.create_index(op.f("ix_feedback_deployment_id_at_ms"), "feedback", ["deployment_id", "at_ms"], unique=False)
     op.create_index(op.f("ix_feedback_deployment_id_key"), "feedback", ["deployment_id", "key"], unique=False)
     op.create_index(op.f("ix_feedback_prediction"), "feedback", ["prediction"], unique=False)
     op.create_table(
@@ -129,7 +130,7 @@ def upgrade() -> None:
         sa.Column("deployment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("at_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("endpoint", sa.Text(), nullable=True),
+        sa.Column("endpoint", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
@@ -140,14 +141,77 @@ def upgrade() -> None:
         sa.Column("input_hash", sa.Text(), nullable=True),
         sa.Column("output", sa.Text(), nullable=True),
         sa.Column("label", sa.Text(), nullable=True),
-        sa.Column("score", sa.Float(), nullable=True),
+        sa.Column("score", sa.Float(precision=53), nullable=True),
         sa.Column("positive", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("key", sa.Text(), nullable=True),
         sa.Column("parent", sa.LargeBinary(), nullable=True),
+        sa.Column("truth", sa.Text(), nullable=True),
+        sa.Column("right", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("told_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prediction")),
         sa.UniqueConstraint("uuid", name=op.f("uq_prediction_uuid")),
     )
-    op.create_index(op.f("ix_prediction_deployment_id_at_ms"), "prediction", ["deployment_id", "at_ms"], unique=False)
+    op.create_index(op.f("ix_prediction_deployment_id_uuid"), "prediction", ["deployment_id", "uuid"], unique=False)
+    op.create_index(
+        "ix_prediction_key",
+        "prediction",
+        ["deployment_id", "key"],
+        unique=False,
+        sqlite_where=sa.text('"key" IS NOT NULL'),
+        postgresql_where=sa.text('"key" IS NOT NULL'),
+    )
+    op.create_index(
+        "ix_prediction_parent",
+        "prediction",
+        ["parent"],
+        unique=False,
+        sqlite_where=sa.text("parent IS NOT NULL"),
+        postgresql_where=sa.text("parent IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_prediction_told",
+        "prediction",
+        ["deployment_id", "told_ms", "revision", "segment", "right"],
+        unique=False,
+        sqlite_where=sa.text("told_ms IS NOT NULL"),
+        postgresql_where=sa.text("told_ms IS NOT NULL"),
+    )
+    op.create_table(
+        "prediction_count",
+        sa.Column(
+            "deployment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("slot_s", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column(
+            "revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=False),
+        sa.Column("calls", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("errors", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("labelled", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("positives", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("told", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("right", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("pairs", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("disagreements", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("latency", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "deployment_id",
+            "slot_s",
+            "revision",
+            "endpoint",
+            "model",
+            "version",
+            "role",
+            "segment",
+            name=op.f("pk_prediction_count"),
+        ),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "promotion",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
