@@ -14,6 +14,8 @@ from typing import Protocol as Interface
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from . import link
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -64,7 +66,7 @@ class Announced(Interface):
 class Express(Interface):
     """The requests that have a short way: from a connection's bytes to the work, without ASGI in between.
 
-    An application that has one offers it as its attribute `express`.
+    An application that has one offers it as its attribute `express`; with a true attribute `links` also over links.
     """
 
     def find(self, head: bytes) -> Announced | None:
@@ -100,6 +102,7 @@ class Protocol(HttpToolsProtocol):
         self._unsent = 0
         self._unsent_since = 0.0
         self._express: Express | None = getattr(self.config.app, "express", None)
+        self._links = self._express is not None and getattr(self.config.app, "links", False)
         self._hurrying = False
         self._blocked = False
         self._last = False
@@ -132,7 +135,18 @@ class Protocol(HttpToolsProtocol):
                 if self._hurrying:  # it was not answered at once
                     self._give_up = give_up
                 return
+        elif self._links and data.startswith(link.ASKED) and data.endswith(b"\r\n\r\n") and self._at_rest():
+            self._switch()
+            return
         self._parse(data)
+
+    def _switch(self) -> None:
+        """The connection becomes a link: another protocol takes it over."""
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        served = link.Served(self._express, self.server_state, self.transport)
+        self.connections.add(served)  # type: ignore[arg-type]  # it is asked for no more than `shutdown`
+        self.transport.set_protocol(served)
 
     def _at_rest(self) -> bool:
         """Whether the next byte begins a request and no other is unanswered."""

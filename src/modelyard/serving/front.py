@@ -46,7 +46,10 @@ class Front:
     Attributes:
         pages: everything but predictions.
         express: the short way for what is asked most.
+        links: whether it may be asked over one connection for many requests, see `http.link`.
     """
+
+    links = True
 
     def __init__(self, settings: ServeSettings, catalog: Catalog, ready: Callable[[], None]) -> None:
         self._settings = settings
