@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
@@ -13,6 +14,12 @@ from .rounds import Found, Round
 
 _SHOWN: Final = 10
 _LONGEST_EXAMPLE: Final = 600
+
+
+def say(text: str) -> None:
+    """Print it, if anybody reads it."""
+    with suppress(OSError):
+        print(text, flush=True)  # noqa: T201
 
 
 def starting(first: Round) -> str:

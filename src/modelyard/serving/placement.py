@@ -130,7 +130,10 @@ class Placement:
             version.queue.end(Unavailable("The server is stopping."))
         workers = tuple(self._workers)
         for worker in workers:
-            worker.close()
+            if worker.loading or worker.link.frames:  # nobody waits for it any more
+                worker.discard()
+            else:
+                worker.close()
         await asyncio.gather(*(worker.gone(_LAST_WORDS_S) for worker in workers))
 
     # ------------------------------------------------------------ into processes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+import os
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -64,13 +66,13 @@ def _serve(settings: ServeSettings, models: Sequence[str], began: float, parent:
     with ExitStack() as held:
         listener = held.enter_context(listen(settings.host, settings.port))
         url = url_of(settings.host, listener)
-        _say(f"{greeting.starting(first)}\nListening at {url}")
+        greeting.say(f"{greeting.starting(first)}\nListening at {url}")
         catalog = Catalog(settings, sources, first)
 
         def ready() -> None:
             spawning.forget()
             asked = catalog.find("") or next(iter(catalog.models.values()))
-            _say(
+            greeting.say(
                 greeting.ready(
                     url,
                     list(catalog.models),
@@ -83,6 +85,11 @@ def _serve(settings: ServeSettings, models: Sequence[str], began: float, parent:
         front = Front(settings, catalog, ready)
         spare_the_collector()
         loop.run(front, settings, listener, lambda *, ready: None, parent=parent)  # noqa: ARG005
+    if sources.busy:  # with a server that says nothing; the interpreter would wait for it
+        spawning.forget()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
@@ -90,11 +97,6 @@ def _folders(models: Sequence[str]) -> list[str]:
     """The directory of each model, as far as that is seen without looking closely; empty where it is none."""
     given = [each if Path(each).is_dir() else each.partition("=")[2] for each in models]
     return [each if Path(each).is_dir() else "" for each in given]
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # nobody reads it
-        print(text, flush=True)  # noqa: T201
 
 
 def _check_address(settings: ServeSettings) -> None:

@@ -10,7 +10,6 @@ Everything here is plain blocking code, for a thread of its own. `Sources` is wh
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import shutil
@@ -46,11 +45,13 @@ class Sources:
         self._of: dict[Source, list[Found]] = {}
         self._by_text = {source.text: source for source in sources}
         self._apart: dict[str, Path] = {}
+        self._scratch: list[Path] = []
         self._used: dict[tuple[str, str], Path] = {}
         self._told: set[str] = set()
         self._guard = threading.Lock()
         self._ending = threading.Condition()
         self._closed = False
+        self._under_way = 0
 
     @cached_property
     def _registry(self) -> Registry:
@@ -190,8 +191,9 @@ class Sources:
     def _fetch(self, model: Found) -> Path:
         source = self._by_text[model.source]
         if source.directory:
-            digests.verify(source.directory)
-            return Path(source.directory)
+            folder = Path(source.directory).resolve()  # a link may lead elsewhere when the model is loaded again
+            digests.verify(folder)
+            return folder
         from modelyard.client import cache, model_files, references, transfers
         from modelyard.client.client import Client
 
@@ -214,8 +216,12 @@ class Sources:
     def _without_cache(self, model: Found, download: Callable[[Path], None]) -> Path:
         if model.identity not in self._apart:
             scratch = Path(tempfile.mkdtemp(prefix="modelyard-model-"))
-            atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-            download(scratch)
+            self._scratch.append(scratch)
+            try:
+                download(scratch)
+            except BaseException:
+                shutil.rmtree(scratch, ignore_errors=True)
+                raise
             self._apart[model.identity] = scratch
         return self._apart[model.identity]
 
@@ -242,6 +248,13 @@ class Sources:
         with self._ending:
             self._closed = True
             self._ending.notify_all()
+        for scratch in self._scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a look or a fetch is under way; nobody waits for it once this is closed."""
+        return bool(self._under_way)
 
     def _unless_closed(self, work: Callable[[], T]) -> T:
         """Do what may have to wait for others, on a thread that nobody waits for when the process ends."""
@@ -253,9 +266,12 @@ class Sources:
             except BaseException as error:  # noqa: BLE001 - raised below, where somebody waits for it
                 result = error
             with self._ending:
+                self._under_way -= 1
                 outcome.append(result)
                 self._ending.notify_all()
 
+        with self._ending:
+            self._under_way += 1
         threading.Thread(target=run, name="modelyard-sources", daemon=True).start()
         with self._ending:
             self._ending.wait_for(lambda: outcome or self._closed)

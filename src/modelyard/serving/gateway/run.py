@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import fields
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -110,7 +110,7 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
             backend.close()
             raise
         url = url_of(settings.host, listener)
-        _say(f"{greeting.starting(first)}\nListening at {url}")
+        greeting.say(f"{greeting.starting(first)}\nListening at {url}")
 
         from .front import Gateway
         from .keeping import Keeper
@@ -121,15 +121,10 @@ def serve(settings: ServeSettings, models: Sequence[str], *, parent: int = -1) -
             count = keeper.replicas.ready
             replicas = "1 replica" if count == 1 else f"{count} replicas"
             after = f"after {perf_counter() - began:.1f} s"
-            _say(f"Modelyard {__version__} is ready at {url}\n{replicas} {after}. Where: {url}/replicas")
+            greeting.say(f"Modelyard {__version__} is ready at {url}\n{replicas} {after}. Where: {url}/replicas")
             if count:
-                _say(f"How it is asked, to read and to try: {url}/docs")
+                greeting.say(f"How it is asked, to read and to try: {url}/docs")
 
         spare_the_collector()
         loop.run(Gateway(settings, keeper, ready), settings, listener, lambda *, ready: None, parent=parent)  # noqa: ARG005
     return 0
-
-
-def _say(text: str) -> None:
-    with suppress(OSError):  # nobody reads it
-        print(text, flush=True)  # noqa: T201
