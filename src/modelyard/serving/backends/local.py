@@ -1,4 +1,4 @@
-"""Replicas as processes of this machine, each on a free port. They end with the process that has them."""
+"""Replicas as processes of this machine, each on a free port. They end with the process that has them, or last."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from modelyard.domain.errors import InvalidArgument
-
 from .base import STOPPING, Replica, Status, check_same, numbered
+from .lasting import open_lasting
 from .process import ServerProcess
 
 if TYPE_CHECKING:
-    from .base import Spec
+    from .base import Backend, Spec
 
 
 @dataclass(slots=True)
@@ -86,12 +85,11 @@ def _replica(number: int, process: ServerProcess) -> Replica:
     return Replica(str(number), process.state, process.url, socket.gethostname(), process.reason)
 
 
-def open_backend(address: str = "", *, lasting: bool = False) -> LocalBackend:  # noqa: ARG001 - nothing to reach
+def open_backend(address: str = "", *, lasting: bool = False) -> Backend:
     """Make one.
 
-    Raises:
-        InvalidArgument: the replicas are to outlast this process.
+    Args:
+        address: directory of the state of replicas that last; see `lasting.open_lasting`.
+        lasting: whether they outlive this process.
     """
-    if lasting:
-        raise InvalidArgument("Replicas of the local backend end with the process that started them.")
-    return LocalBackend()
+    return open_lasting(address) if lasting else LocalBackend()
