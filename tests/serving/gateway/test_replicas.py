@@ -44,6 +44,9 @@ class Server:
                     status = b"200 OK" if self.ready else b"503 Service Unavailable"
                     writer.write(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body))
                     continue
+                if head.startswith(b"GET /link"):  # this one knows no links
+                    writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+                    continue
                 self.seen += 1
                 await self.answer(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -94,7 +97,7 @@ async def until(true: Callable[[], Any]) -> None:
 
 def ask(made: Replicas, request: bytes = b"POST /predict HTTP/1.1\r\n\r\n") -> tuple[Call, asyncio.Future[Any]]:
     waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    call = Call(request, NATURAL, lambda *answer: waiting.set_result(answer), made)
+    call = Call(request, b"", NATURAL, lambda *answer: waiting.set_result(answer), made)
     made.submit(call)
     return call, waiting
 

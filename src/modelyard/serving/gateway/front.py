@@ -195,7 +195,7 @@ class Gateway:
             if not waiting.done():
                 waiting.set_result((status, head, content))
 
-        call = Call(request, protocol, reply, self._replicas)
+        call = Call(request, b"", protocol, reply, self._replicas)
         self._replicas.submit(call)
         if not await answered(waiting, receive):
             call.give_up()

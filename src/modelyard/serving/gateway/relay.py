@@ -61,6 +61,6 @@ class Relay:
 
     def start(self, request: Relayed, body: bytes, answer: Reply) -> Callable[[], None]:
         """Send it on."""
-        call = Call(request.head + body, request.protocol, answer, self._replicas)
+        call = Call(request.head, body, request.protocol, answer, self._replicas, plain=True)
         self._replicas.submit(call)
         return call.give_up

@@ -66,25 +66,38 @@ class Replica:
         self.latency = Histogram(SECONDS)
         self.broken = 0
         self.tag = b"modelyard-replica: %b\r\n\r\n" % told.name.encode()
-        self.upstream = Upstream(told.url)
+        self.upstream = Upstream(told.url, self._leaving)
         self.wake = asyncio.Event()
         self.watch: asyncio.Task[None] | None = None
+
+    def _leaving(self) -> None:
+        """Its link ended: look at once whether it is still there."""
+        self.wake.set()
 
 
 class Call:
     """A request, until it is answered.
 
     Args:
-        request: head and body, as sent to a replica.
+        head: as sent to a replica, with the empty line at its end.
+        body: of it.
+        plain: whether it is a plain request for a prediction, see `Upstream.send`.
         protocol: in whose words it is refused.
         reply: called once: with the status 0 and an answer as it came, or with a refusal.
         replicas: whom it may go to.
     """
 
-    __slots__ = ("_began", "_exchange", "_replicas", "_reply", "_sent", "protocol", "replica", "request", "since")
+    __slots__ = (
+        "_began", "_body", "_exchange", "_head", "_plain", "_replicas", "_reply", "_sent", "protocol", "replica",
+        "since",
+    )  # fmt: skip
 
-    def __init__(self, request: bytes, protocol: int, reply: Reply, replicas: Replicas) -> None:
-        self.request = request
+    def __init__(
+        self, head: bytes, body: bytes, protocol: int, reply: Reply, replicas: Replicas, *, plain: bool = False
+    ) -> None:
+        self._head = head
+        self._body = body
+        self._plain = plain
         self.protocol = protocol
         self.replica: Replica | None = None
         self.since = monotonic()
@@ -99,7 +112,10 @@ class Call:
         self.replica = replica
         replica.in_flight += 1
         self._began = perf_counter()
-        self._exchange = replica.upstream.ask(self.request, self)
+        if self._plain:
+            self._exchange = replica.upstream.send(self._head, self._body, self)
+        else:
+            self._exchange = replica.upstream.ask(self._head + self._body, self)
 
     def _left(self) -> Replica | None:
         replica, self.replica = self.replica, None
@@ -298,6 +314,7 @@ class Replicas:
             log.info("Replica %s (%s) takes requests", replica.name, replica.url)
             replica.ready, replica.reason = True, ""
             self._ready.append(replica)
+        replica.upstream.link()
         while self.waiting and self._ready:
             self.submit(self.waiting.popleft())
 

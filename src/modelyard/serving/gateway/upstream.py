@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -15,8 +16,12 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from modelyard.http.link import LARGEST_BODY
+
+from .link import Link
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LONGEST_HEAD: Final = 64 * 1024
 _IDLE_S: Final = 50.0
@@ -44,25 +49,29 @@ class Exchange:
 
     Attributes:
         since: when it began, on the monotonic clock.
+        number: of it on a link.
+        request: head and body, while it is on a link.
     """
 
-    __slots__ = ("caller", "connection", "since")
+    __slots__ = ("caller", "connection", "number", "request", "since")
 
     def __init__(self, caller: Caller) -> None:
         self.caller: Caller | None = caller
-        self.connection: Connection | None = None
+        self.connection: Connection | Link | None = None
         self.since = monotonic()
+        self.number = 0
+        self.request: tuple[bytes, bytes] | None = None
 
     def done(self) -> Caller | None:
         """It is over; whom to tell. Nothing here points anywhere any more: what is no circle needs no collector."""
-        caller, self.caller, self.connection = self.caller, None, None
+        caller, self.caller, self.connection, self.request = self.caller, None, None, None
         return caller
 
     def give_up(self) -> None:
         """Nobody waits for the answer any more; the replica learns it by the end of the connection."""
-        self.caller = None
+        self.caller = self.request = None
         if self.connection is not None:
-            self.connection.abort()
+            self.connection.drop(self)
 
 
 class Upstream:
@@ -70,35 +79,97 @@ class Upstream:
 
     Args:
         url: of it, such as `http://10.0.0.7:41233`.
+        leaving: called when who answers there wants no more requests.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, leaving: Callable[[], None] | None = None) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "", parts.port or 80
-        self.authority = parts.netloc.encode()
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._host, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
+        self.authority = parts.netloc.rpartition("@")[2].encode()
+        self._leaving = leaving
+        self._link: Link | None = None
+        self._linking: asyncio.Task[None] | None = None
+        self._linkable = leaving is not None
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    def send(self, head: bytes, body: bytes, caller: Caller) -> Exchange:
+        """Send a plain request for a prediction, over the link if there is one; as `ask`.
+
+        Args:
+            head: with the empty line at its end.
+            body: of it.
+            caller: is told of its answer once, unless it gives up.
+        """
+        link = self._link
+        if link is None or not link.usable or len(body) > LARGEST_BODY:
+            return self.ask(head + body, caller)
+        exchange = Exchange(caller)
+        exchange.request = head, body
+        link.ask(head, body, exchange)
+        return exchange
+
     def ask(self, request: bytes, caller: Caller) -> Exchange:
         """Send a request, head and body; the caller is told of its answer once, unless it gives up."""
         exchange = Exchange(caller)
+        self._ask(request, exchange)
+        return exchange
+
+    def _ask(self, request: bytes, exchange: Exchange) -> None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.transport.is_closing():
                 connection.ask(request, exchange)
-                return exchange
+                return
         task = asyncio.get_running_loop().create_task(self._connect(request, exchange))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return exchange
+
+    def link(self) -> None:
+        """See that there is a link, if the other side knows what that is; called whenever it has answered."""
+        if self._linkable and self._link is None and self._linking is None and not self._closed:
+            self._linking = asyncio.get_running_loop().create_task(self._agree())
+
+    async def _agree(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                _, link = await loop.create_connection(
+                    lambda: Link(self.authority, self._again, self._unlinked), self._host, self._port
+                )
+                self._linkable = await link.agreed
+            if self._linkable and not self._closed and link.usable:
+                self._link = link
+            else:
+                link.abort()
+        except (OSError, TimeoutError):
+            pass  # the next answer tries again
+        finally:
+            self._linking = None
+
+    def _again(self, exchange: Exchange) -> None:
+        """A request that has to go over a connection of its own after all."""
+        if exchange.request is not None:
+            head, body = exchange.request
+            exchange.request = None
+            self._ask(head + body, exchange)
+
+    def _unlinked(self, link: Link) -> None:
+        if link is self._link:
+            self._link = None
+            if self._leaving is not None and not self._closed:
+                self._leaving()
 
     async def _connect(self, request: bytes, exchange: Exchange) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_CONNECT_S):
-                _, connection = await loop.create_connection(lambda: Connection(self), self._host, self._port)
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self), self._host, self._port, ssl=self._tls
+                )
         except (OSError, TimeoutError) as error:
             caller = exchange.done()
             if caller is not None:
@@ -115,7 +186,9 @@ class Upstream:
 
     def exchanges(self) -> Iterator[Exchange]:
         """Those that are under way."""
-        return (each.exchange for each in tuple(self._open) if each.exchange is not None)
+        yield from [each.exchange for each in self._open if each.exchange is not None]
+        if self._link is not None:
+            yield from self._link.exchanges()
 
     def sweep(self, now: float) -> None:
         """Close connections that nobody used for long; called now and then."""
@@ -128,6 +201,8 @@ class Upstream:
         """Break every connection: what is under way is told so."""
         for connection in tuple(self._open):
             connection.abort()
+        if self._link is not None:
+            self._link.abort()
 
     def close(self) -> None:
         """Close what is idle now, and the rest when it is answered."""
@@ -135,6 +210,8 @@ class Upstream:
         for connection in self._idle:
             connection.transport.close()
         self._idle.clear()
+        if self._link is not None:
+            self._link.close()
 
     def freed(self, connection: Connection, *, keep: bool) -> None:
         """An answer is complete; the connection may be used again."""
@@ -272,6 +349,10 @@ class Connection(asyncio.Protocol):
         caller = exchange.done() if exchange is not None else None
         if caller is not None:
             caller.broken(f"its connection broke ({exc or 'closed'})", sent=True)
+
+    def drop(self, _: Exchange) -> None:
+        """Nobody waits for what is under way here."""
+        self.abort()
 
     def abort(self) -> None:
         """Break it, with a reset: an end alone could mean that we only listen from now on."""
