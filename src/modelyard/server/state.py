@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from modelyard.services.controller.board import Board
 
 if TYPE_CHECKING:
     from modelyard.artifacts.places import Places
@@ -28,6 +31,9 @@ class State:
         history: series of metrics.
         artifacts: the store behind `mlflow-artifacts:`, and the way from URIs to stores.
         receiving: bytes of bodies that are not complete yet.
+        board: what gateways work by, and which of them wait for the next.
+        gateways: generation, and when it was written down, by the name of a gateway.
+        wake: has the controller look at once, if there is one in this process.
     """
 
     settings: Settings
@@ -38,6 +44,9 @@ class State:
     history: History
     artifacts: Places
     receiving: int = 0
+    board: Board = field(default_factory=Board)
+    gateways: dict[str, tuple[str, int]] = field(default_factory=dict)
+    wake: Callable[[], None] = lambda: None
 
     @property
     def run_root(self) -> str:

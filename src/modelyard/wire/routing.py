@@ -11,7 +11,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from .message import Answer, Request
+from .message import GREATEST, Answer, Request
+
+Name = Annotated[str, Meta(max_length=300)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Where(Answer):
@@ -113,39 +116,44 @@ class Routing(Answer):
 class RoutingQuery(Request):
     """Asking for it."""
 
-    since: str = ""
-    wait_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    since: Annotated[str, Meta(max_length=40, description="The generation that you work by; empty: none yet.")] = ""
+    wait_s: Annotated[float, Meta(ge=0, le=60, description="Seconds to wait for another one.")] = 0.0
     gateway: Annotated[str, Meta(max_length=200, description="Who asks; each gateway has a name of its own.")] = ""
 
 
 class Measured(Request):
     """What a gateway counted of one revision, role and segment in one second."""
 
-    deployment: str
-    revision: int
-    role: str
-    second: Annotated[int, Meta(description="Since the epoch.")]
-    endpoint: str = ""
-    segment: str = ""
-    requests: int = 0
-    errors: int = 0
-    latency: Annotated[list[int], Meta(description="By bucket of the documented bounds.")] = []
-    labelled: int = 0
-    positives: int = 0
-    outputs: Annotated[dict[str, int], Meta(description="Answers by digest, the commonest 16; `` for all others.")] = {}
-    scores: Annotated[list[int], Meta(description="By bin: 20 between 0 and 1.")] = []
-    pairs: int = 0
-    disagreements: int = 0
+    deployment: Name
+    revision: Count
+    role: Annotated[str, Meta(max_length=20)]
+    second: Annotated[int, Meta(ge=0, le=GREATEST // 1000, description="Since the epoch, by the gateway's clock.")]
+    endpoint: Name = ""
+    segment: Name = ""
+    requests: Count = 0
+    errors: Count = 0
+    latency: Annotated[list[Count], Meta(max_length=31, description="By bucket of the documented bounds.")] = []
+    labelled: Count = 0
+    positives: Count = 0
+    outputs: Annotated[
+        dict[Name, Count], Meta(max_length=17, description="Answers by digest, the commonest 16; `` for all others.")
+    ] = {}
+    scores: Annotated[list[Count], Meta(max_length=20, description="By bin: 20 between 0 and 1.")] = []
+    pairs: Count = 0
+    disagreements: Count = 0
 
 
 class GatewayReport(Request):
     """What a gateway measured since its last report; a repeated number is ignored."""
 
     gateway: Annotated[str, Meta(min_length=1, max_length=200)]
-    number: Annotated[int, Meta(description="Grows with every report of a gateway's life.")]
-    generation: str = ""
-    url: str = ""
-    measured: list[Measured] = []
+    number: Annotated[
+        int, Meta(ge=1, le=GREATEST, description="Greater than that of its last report, also after a restart: a time.")
+    ]
+    generation: Annotated[str, Meta(max_length=40, description="Of the routing that it works by.")] = ""
+    url: Annotated[str, Meta(max_length=500, description="Where it answers.")] = ""
+    now_ms: Annotated[int, Meta(ge=0, description="Its clock, as it sends this; 0: like the server's.")] = 0
+    measured: Annotated[list[Measured], Meta(max_length=20_000)] = []
 
 
 class Reported(Answer):

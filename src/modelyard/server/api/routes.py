@@ -18,6 +18,7 @@ from modelyard.wire import versions as version_wire
 
 from . import artifacts, environments, experiments, history, logged_models, metrics, models, runs, totals, versions
 from .edge import Route
+from .gateway_routes import GATEWAYS
 from .policy_routes import POLICIES
 
 _BYTES: Final = "application/octet-stream"
@@ -575,5 +576,6 @@ ROUTES: Final = [
     *HISTORY,
     *LOGGED_MODELS,
     *ARTIFACTS,
+    *GATEWAYS,
     *TOTALS,
 ]
