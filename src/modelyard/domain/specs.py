@@ -342,7 +342,8 @@ def unknown_columns(spec: Spec, columns: Collection[str], model: str, *, at: str
         at: JSON pointer of the spec.
     """
     troubles: Troubles = []
-    places = {("defaults",): spec.defaults, **{("segments", name): each for name, each in spec.segments.items()}}
+    places: dict[tuple[str, ...], Segment] = {("defaults",): spec.defaults}
+    places |= {("segments", name): each for name, each in spec.segments.items()}
     for place, segment in places.items():
         for column in segment.inputs:
             if column not in columns:
