@@ -89,7 +89,7 @@ class Journal:
             making = parent / f".making-{uuid4().hex}"
             folder = parent / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}-{uuid4().hex[:8]}"
             making.mkdir(mode=0o700)
-            lock = _locked(making / "lock")
+            lock = locked(making / "lock")
             about = {"uri": uri, "pid": os.getpid(), "host": socket.gethostname(), "program": shown,
                      "made_ms": time.time_ns() // 1_000_000, "format": 1}  # fmt: skip
             with os.fdopen(os.open(making / "journal.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -106,7 +106,7 @@ class Journal:
         Raises:
             Taken: somebody else holds it.
         """
-        lock = _locked(folder / "lock")
+        lock = locked(folder / "lock")
         try:
             journal = cls(folder, about(folder).get("uri", ""), lock, Budget(0))
         except OSError as error:
@@ -252,7 +252,7 @@ def left_by_the_dead(uri: str | None = None) -> Iterator[Journal]:
                 continue
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
     """A descriptor that holds the lock of a journal.
 
     Raises:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from .journal import DELIVERED, FEEDBACK, PREDICTION, REACHED_MS, REJECTED, Full, Journal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.domain.predictions import Feedback
+
+LONGEST_BODY: Final = 2**20
+"""Longer bodies are not kept; of a request its hash is."""
+
+_SAY_S: Final = 60.0
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 10.0
+_LONG_LIFE_S: Final = 30.0
+_STOP_S: Final = 5.0
+
+log = logging.getLogger("modelyard.gateway")
+
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Entry(NamedTuple):
@@ -30,6 +56,7 @@ class Entry(NamedTuple):
         label, score, positive: read from the answer.
         key: the caller's own.
         parent: of a shadow's: the prediction that the caller was answered.
+        input_hash: of the request; the recorder fills it in.
     """
 
     id: bytes
@@ -52,6 +79,7 @@ class Entry(NamedTuple):
     positive: bool | None = None
     key: str | None = None
     parent: bytes | None = None
+    input_hash: str | None = None
 
 
 class Recorder:
@@ -64,28 +92,142 @@ class Recorder:
         limit_bytes: the most that waits on disk; what comes then is dropped and counted.
 
     Attributes:
-        pending: records that are not delivered yet.
         dropped: records that found no room.
     """
 
     def __init__(self, folder: Path, server: str, gateway: str, *, limit_bytes: int = 2 * 2**30) -> None:
-        self.folder = folder
-        self.server = server
-        self.gateway = gateway
-        self.limit_bytes = limit_bytes
-        self.pending = 0
         self.dropped = 0
+        self._folder = folder
+        self._server = server
+        self._gateway = gateway
+        self._journal = Journal(folder, gateway, limit_bytes)
+        self._said_at = -_SAY_S
+        self._said = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._keeper: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    # -------------------------------------------------------------------------------- writing
+
+    def record(self, entry: Entry) -> None:
+        """Write down one answered request. Never raises, never waits."""
+        try:
+            request, response = entry.request, entry.response
+            if entry.hashed or (request is not None and len(request) > LONGEST_BODY):
+                hash = hashlib.blake2b(request, digest_size=16).hexdigest() if request is not None else None
+                entry = entry._replace(request=None, input_hash=hash)
+            if response is not None and len(response) > LONGEST_BODY:
+                entry = entry._replace(response=None)
+            self._journal.append(PREDICTION, _encode(entry))
+        except Full as error:
+            self._drop(str(error))
+        except Exception as error:  # noqa: BLE001 - an answer does not fail because it could not be written down
+            self._drop(repr(error))
+
+    def feedback(self, document: Feedback) -> None:
+        """Write down what was learnt later. Never raises, never waits."""
+        try:
+            self._journal.append(FEEDBACK, _encode(document))
+        except Full as error:
+            self._drop(str(error))
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._drop(repr(error))
+
+    def _drop(self, reason: str) -> None:
+        self.dropped += 1
+        now = time.monotonic()
+        if now - self._said_at >= _SAY_S:
+            log.warning(
+                "%d predictions could not be written down and are lost: %s. Requests are answered all the same.",
+                self.dropped - self._said, reason,
+            )  # fmt: skip
+            self._said_at, self._said = now, self.dropped
+
+    # -------------------------------------------------------------------------------- what is told
+
+    @property
+    def recorded(self) -> int:
+        """Records that were written down."""
+        return self._journal.records
+
+    @property
+    def pending(self) -> int:
+        """Records that are not delivered yet."""
+        done = self._journal.told(DELIVERED) + self._journal.told(REJECTED)
+        return max(0, self._journal.records - done)
+
+    @property
+    def rejected(self) -> int:
+        """Records that the server refused; they are kept in a file."""
+        return self._journal.told(REJECTED)
+
+    @property
+    def reached_ms(self) -> int:
+        """When something was last delivered, ms since the epoch; 0: never."""
+        return self._journal.told(REACHED_MS)
+
+    @property
+    def size(self) -> int:
+        """What the journal takes on disk."""
+        return self._journal.used
+
+    @property
+    def deliverer(self) -> int:
+        """The process that delivers; 0: none runs."""
+        child = self._child
+        return child.pid if child is not None and child.returncode is None else 0
+
+    # -------------------------------------------------------------------------------- the delivering process
 
     def start(self) -> None:
-        """Start delivering."""
+        """Start the process that delivers, and keep it running."""
+        self._journal.begin()
+        self._keeper = threading.Thread(target=self._keep, name="modelyard-recorder", daemon=True)
+        self._keeper.start()
 
-    def record(self, entry: Entry) -> None:  # noqa: ARG002
-        """Write down one answered request. Never raises, never waits."""
-        self.pending += 1
+    def _keep(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
+                child = self._child = self._spawn()
+            except OSError as error:
+                log.warning("the process that delivers predictions cannot be started (%s); it is tried again", error)
+            else:
+                child.wait()
+                if self._closing.is_set():
+                    return
+                log.warning("the process that delivers predictions ended (%s); it is started again", child.returncode)
+            pause = _FIRST_PAUSE_S if time.monotonic() - began > _LONG_LIFE_S else min(pause * 2, _LONGEST_PAUSE_S)
+            self._closing.wait(pause)
 
-    def feedback(self, document: Feedback) -> None:  # noqa: ARG002
-        """Write down what was learnt later. Never raises, never waits."""
-        self.pending += 1
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """Start it; what it has to know comes on its standard input: a URL may hold a password."""
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "modelyard.serving.gateway.deliverer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        told = {
+            "root": str(self._folder.absolute()), "server": self._server, "gateway": self._gateway,
+            "parent": os.getpid(),
+        }  # fmt: skip
+        with suppress(OSError), child.stdin as pipe:  # type: ignore[union-attr] # it is a pipe
+            pipe.write(json.dumps(told).encode())
+        return child
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = _STOP_S) -> None:
         """Deliver what can be delivered at once, and leave the rest to the next gateway."""
+        self._closing.set()
+        self._journal.close()
+        child = self._child
+        if child is not None and child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        if self._keeper is not None:
+            self._keeper.join(1.0)
