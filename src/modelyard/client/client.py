@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .artifacts import Artifacts
-from .environments import Environments
 from .experiments import Experiments
+from .policies import Policies
 from .uris import shown
 
 
-class Client(Experiments, Artifacts, Environments):
+class Client(Experiments, Artifacts, Policies):
     """Everything that a tracking server and a model registry can do, with MLflow's names and arguments.
 
     It works with Modelyard servers and with stock MLflow servers from 2.9 on. Searches answer everything, fetched as it

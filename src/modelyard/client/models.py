@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, ModelyardError, NotFound
 from modelyard.packaging import digest as digests
+from modelyard.packaging import golden as golden_tests
 from modelyard.packaging import model as packaging
 
 from . import lifecycle, logged_files, refusals, transfers, uris
@@ -26,7 +27,7 @@ from .active import state
 from .client import Client
 from .model_files import download_model
 from .model_info import ModelInfo
-from .references import DIGEST_TAG
+from .references import DIGEST_TAG, FACTS, GOLDEN_TAG, SIGNATURE_TAG
 from .transport import MLFLOW
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def log_model(
                 **options,
             )
             digest = digests.recorded(folder) or digests.compute(folder)
-            delivered = _deliver(client, recorder, made, called, folder, digest, step)
+            facts = _facts(manifest, folder, digest)
+            delivered = _deliver(client, recorder, made, called, folder, facts, step)
         except BaseException:
             if made is not None:
                 with contextlib.suppress(ModelyardError):
@@ -136,13 +138,13 @@ def log_model(
         saved_input_example_info=manifest.saved_input_example_info,
         utc_time_created=manifest.utc_time_created,
         params=kept.params if kept else {},
-        tags={**texts, DIGEST_TAG: digest},
+        tags={**texts, **facts},
         step=step,
     )
     if kept is not None:
         state.own.last_model_id = kept.model_id
     if registered_model_name is not None:
-        _register_logged(client, info, registered_model_name, await_registration_for, texts, delivered=delivered)
+        _register_logged(client, info, registered_model_name, await_registration_for, delivered=delivered)
     return info
 
 
@@ -202,7 +204,13 @@ def _begin(
 
 
 def _deliver(
-    client: Client, recorder: RunRecorder, made: LoggedModel | None, name: str, folder: Path, digest: str, step: int
+    client: Client,
+    recorder: RunRecorder,
+    made: LoggedModel | None,
+    name: str,
+    folder: Path,
+    facts: dict[str, str],
+    step: int,
 ) -> bool:
     """Upload a model's directory, or put it into the journal.
 
@@ -212,7 +220,7 @@ def _deliver(
     if made is not None:
         with _outage():
             transfers.upload_folder(client.model_folder(made.model_id), "", folder)
-            client.set_logged_model_tags(made.model_id, {DIGEST_TAG: digest})
+            client.set_logged_model_tags(made.model_id, facts)
             client.finalize_logged_model(made.model_id, "READY")
             recorder.log_outputs([{"model_id": made.model_id, "step": step}])
             _note_metrics(client, recorder, made, step)
@@ -253,9 +261,7 @@ def _note_in_run(client: Client, recorder: RunRecorder, manifest: dict[str, Any]
         client.tracking.call("POST", MLFLOW + "runs/log-model", message)
 
 
-def _register_logged(
-    client: Client, info: ModelInfo, name: str, wait_s: int | None, tags: dict[str, str], *, delivered: bool
-) -> None:
+def _register_logged(client: Client, info: ModelInfo, name: str, wait_s: int | None, *, delivered: bool) -> None:
     later = f"modelyard.register_model({info.model_uri!r}, {name!r})"
     if not delivered:
         _log.warning(
@@ -264,7 +270,7 @@ def _register_logged(
         )  # fmt: skip
         return
     try:
-        version = register_model(info.model_uri, name, wait_s, tags={**tags, DIGEST_TAG: info.digest}, client=client)
+        version = register_model(info.model_uri, name, wait_s, tags=info.tags, client=client)
     except ModelyardError as error:
         if not refusals.may_pass(error):
             raise
@@ -301,12 +307,10 @@ def register_model(
         AlreadyExists: the label is taken.
     """
     client = client or Client()
-    source, run_id, model_id, digest = _source(client, model_uri)
+    source, run_id, model_id, facts = _source(client, model_uri)
     with contextlib.suppress(AlreadyExists):
         client.create_registered_model(name)
-    texts = {str(key): str(value) for key, value in (tags or {}).items()}
-    if digest is not None:
-        texts.setdefault(DIGEST_TAG, digest)
+    texts = {**facts, **{str(key): str(value) for key, value in (tags or {}).items()}}
     version = client.create_model_version(
         name,
         source,
@@ -321,8 +325,8 @@ def register_model(
     return version
 
 
-def _source(client: Client, uri: str) -> tuple[str, str, str, str | None]:
-    """What a version is made from: URI of the files, run, logged model, digest; the last three if they are known."""
+def _source(client: Client, uri: str) -> tuple[str, str, str, dict[str, str]]:
+    """What a version is made from: URI of the files, run, logged model, facts; the last three if they are known."""
     if uri.startswith("models:"):
         named = uris.parse_model(uri)
         if named.model_id:
@@ -331,14 +335,14 @@ def _source(client: Client, uri: str) -> tuple[str, str, str, str | None]:
         found = client.get_model_version_by_uri(uri)
         return f"models:/{found.name}/{found.version}", found.run_id, found.model_id or "", _told(found.tags)
     if not uri.startswith("runs:"):
-        return uri, "", "", None
+        return uri, "", "", {}
     named_run = uris.parse_run(uri)
     run = client.get_run(named_run.run_id)
     folder = client.run_folder(run.info.run_id)
     root = run.info.artifact_uri.rstrip("/")
     source = f"{root}/{named_run.path}" if named_run.path else root
     if not named_run.path or transfers.find_file(folder, f"{named_run.path}/MLmodel") or folder.list(named_run.path):
-        return source, run.info.run_id, "", None
+        return source, run.info.run_id, "", {}
     made = refs.model_of_run(client, run, named_run.path.partition("/")[0])
     if made is None:
         raise NotFound(
@@ -354,8 +358,18 @@ def _location(client: Client, model: LoggedModel, path: str) -> str:
     return f"models:/{model.model_id}"
 
 
-def _told(tags: Mapping[str, str]) -> str | None:
-    return tags.get(DIGEST_TAG)
+def _told(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: tags[key] for key in FACTS if key in tags}
+
+
+def _facts(manifest: packaging.Model, folder: Path, digest: str) -> dict[str, str]:
+    """What policies ask of a version, as tags."""
+    facts = {DIGEST_TAG: digest}
+    if manifest.signature is not None:
+        facts[SIGNATURE_TAG] = "true"
+    if (folder / golden_tests.FILE).is_file():
+        facts[GOLDEN_TAG] = "true"
+    return facts
 
 
 def _note_version(client: Client, model_id: str, version: ModelVersion) -> None:

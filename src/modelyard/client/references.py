@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 DIGEST_TAG: Final = "modelyard.digest"
 """Tag of logged models and versions with the digest of their content, `sha256:<64 hex digits>`."""
+SIGNATURE_TAG: Final = "modelyard.signature"
+"""Of a version or logged model that has a signature."""
+GOLDEN_TAG: Final = "modelyard.golden"
+"""Of a version or logged model that brings golden tests."""
+FACTS: Final = (DIGEST_TAG, SIGNATURE_TAG, GOLDEN_TAG)
+"""Tags that a version takes over from the logged model that it is made from."""
 
 _DEEPEST: Final = 5
 

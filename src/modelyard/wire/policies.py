@@ -30,20 +30,25 @@ class PolicySettings(Request):
     tags: Annotated[
         dict[str, str] | None, Meta(description="Tags that a version must have; `*` stands for any value.")
     ] = None
-    gates: Annotated[list[GateName] | None, Meta(max_length=20, description="What a version must bring.")] = None
+    gates: Annotated[
+        Annotated[list[GateName], Meta(max_length=20)] | None, Meta(description="What a version must bring.")
+    ] = None
     rule: Annotated[
         Literal["manual", "best"] | None, Meta(description="Follow the pointer, or choose by a metric.")
     ] = None
-    metric: Annotated[str | None, Meta(max_length=250, description="That `best` goes by.")] = None
+    metric: Annotated[Annotated[str, Meta(max_length=250)] | None, Meta(description="That `best` goes by.")] = None
     dataset: Annotated[
-        str | None, Meta(max_length=100, description="Digest of the dataset that the metric is measured on.")
+        Annotated[str, Meta(max_length=100)] | None,
+        Meta(description="Digest of the dataset that the metric is measured on."),
     ] = None
     direction: Annotated[Literal["max", "min"] | None, Meta(description="Which values are better.")] = None
     least_improvement: Annotated[
-        float | None, Meta(ge=0, description="By how much a better one must be better, in the metric's unit.")
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="By how much a better one must be better, in the metric's unit."),
     ] = None
     models: Annotated[
-        list[str] | None, Meta(max_length=20, description="Who competes for the slot; null: its own model.")
+        Annotated[list[str], Meta(max_length=20)] | None,
+        Meta(description="Who competes for the slot; null: its own model."),
     ] = None
 
 
