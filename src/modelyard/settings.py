@@ -63,6 +63,9 @@ class Settings:
     artifacts: str = _setting(
         "", "Directory, s3://, gs:// or az:// URI for artifacts; empty: a directory under `data`."
     )
+    replicas_dir: str = _setting(
+        "", "Directory by which model servers on this machine are found again; empty: a directory under `data`."
+    )
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.", least=1, most=256)
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")
@@ -95,6 +98,11 @@ class Settings:
     def artifact_root(self) -> str:
         """The artifact root, with the default under `data` filled in."""
         return self.artifacts or str(Path(self.data).absolute() / "artifacts")
+
+    @property
+    def replicas_root(self) -> str:
+        """The directory of replicas, with the default under `data` filled in."""
+        return self.replicas_dir or str(Path(self.data).absolute() / "replicas")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
