@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .rollouts import Step, default_steps
+from .rollouts import Rollout, Step, default_steps
 
 MODEL_SHARE = "model"
 """The name in `Segment.share` that stands for the deployment's own model."""
@@ -329,6 +329,14 @@ class Event:
     kind: str
     told: str
     document: Any = None
+
+
+def promoted(state: State, rollout: Rollout) -> State:
+    """What is true of a deployment once a rollout's canary has become stable; the same if it has been told before."""
+    if state.stable == rollout.canary:
+        return state
+    before = rollout.stable if rollout.stable is not None else state.previous
+    return replace(state, stable=rollout.canary, previous=before, trouble="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,9 +167,13 @@ def _running(found: Mapping[str, Node], *, external: bool) -> dict[str, Any]:
 
 
 def _scalars(node: Node, what: str) -> list[tuple[str, Any]]:
-    kept = []
+    kept: list[tuple[str, Any]] = []
     for key, member in node.members(what):
-        if isinstance(member.value, str | int | float) and member.value == member.value:
+        if isinstance(member.value, str) and key.endswith("_bytes"):
+            kept.append((key, member.size()))
+        elif isinstance(member.value, str) and key.endswith("_s"):
+            kept.append((key, member.duration(0.0)))
+        elif isinstance(member.value, str | int | float) and member.value == member.value:
             kept.append((key, member.value))
         else:
             member.wrong("expected a text, a number, true or false")
