@@ -143,15 +143,15 @@ class RunningServer:
         return self.app.state
 
 
-def serve(data: Path, database_url: str = "", **settings: Any) -> Iterator[RunningServer]:
-    """Run a server as `modelyard server` would, on a free port, until the generator is closed."""
+def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any) -> Iterator[RunningServer]:
+    """Run a server as `modelyard server` would, on this port or a free one, until the generator is closed."""
     import uvicorn
 
     from modelyard.http.protocol import Protocol
     from modelyard.server.app import create_app
 
     app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -42,6 +42,7 @@ _SHARED_ABOVE: Final = 4
 _SHOWN: Final = 20
 _FIRST_RETRY_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 300.0
+_FIRST_POLL_S: Final = 1.0
 _LONGEST_POLL_S: Final = 60.0
 
 
@@ -180,7 +181,7 @@ class Catalog:
 
     async def _follow(self) -> None:
         """Look again and again; without a wish to, until everybody has answered once."""
-        pause = self._settings.poll_s or _FIRST_RETRY_S
+        pause = self._settings.poll_s or _FIRST_POLL_S
         while self._settings.poll_s or self.away:
             await asyncio.sleep(pause)
             before = self._round

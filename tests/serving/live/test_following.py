@@ -125,11 +125,20 @@ def test_without_the_registry_a_server_starts_with_what_it_served_last(tmp_path)
         assert server.readiness()[0] == 200
         assert server.post("/predict", {"text": "so"}) == "so one"
 
-    with serving("models:/tea@champion", **variables(tmp_path, url)) as server:
+    never = {**variables(tmp_path, url), "MODELYARD_SERVE_POLL_S": "0"}
+    with serving("models:/tea@champion", **never) as server:
         assert server.post("/predict", {"text": "so"}) == "so one"
         status, told = server.readiness()
         assert status == 200
         assert told["registry"]
+        # also who never looks again does so until the registry was there once
+        running = serve(tmp_path / "data", port=int(url.rpartition(":")[2]))
+        next(running)
+        second = registry.register("tea", registry.save("two"))
+        registry.client.set_registered_model_alias("tea", "champion", second)
+        until(lambda: server.post("/predict", {"text": "so"}) == "so two")
+        until(lambda: "registry" not in server.readiness()[1])
+    next(running, None)
 
 
 def test_many_models_share_processes_are_routed_by_name_and_evicted_by_the_limit(registry, sqlite_server, tmp_path):
