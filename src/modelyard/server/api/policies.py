@@ -24,29 +24,51 @@ async def listing(call: Call) -> wire.PolicyList:
 
 
 async def get(call: Call) -> wire.PolicyEntry:
-    environment, slot, found = await call.read(_get, call.path["environment"], call.path.get("slot", ""))
-    return wire.PolicyEntry(environment=environment, slot=slot, policy=wire.policy(found))
+    return await _read(call, "")
 
 
-def _get(tx: Transaction, environment: str, slot: str) -> tuple[str, str, Policy]:
-    name = environments.get(tx, environment).name
-    found = next((each for each in policies.listing(tx, name) if each[1] == slot), None)
-    if found is None:
-        whose = f"slot {slot!r} of {name!r}" if slot else f"environment {name!r}"
-        raise NotFound(f"There is no policy of {whose}.")
-    return found
+async def get_of_slot(call: Call) -> wire.PolicyEntry:
+    return await _read(call, call.path["slot"])
 
 
 async def put(call: Call, body: wire.PolicyChange) -> wire.PolicyEntry:
-    environment, slot = call.path["environment"], call.path.get("slot", "")
-    new = wire.read(body.policy)
+    return await _write(call, "", body)
+
+
+async def put_of_slot(call: Call, body: wire.PolicyChange) -> wire.PolicyEntry:
+    return await _write(call, call.path["slot"], body)
+
+
+async def delete(call: Call, query: version_wire.WithReason) -> None:
+    await _remove(call, "", query)
+
+
+async def delete_of_slot(call: Call, query: version_wire.WithReason) -> None:
+    await _remove(call, call.path["slot"], query)
+
+
+async def _read(call: Call, slot: str) -> wire.PolicyEntry:
+    environment, found = await call.read(_get, call.path["environment"], slot)
+    return wire.PolicyEntry(environment=environment, slot=slot, policy=wire.policy(found))
+
+
+def _get(tx: Transaction, environment: str, slot: str) -> tuple[str, Policy]:
+    name = environments.get(tx, environment).name
+    found = next((each[2] for each in policies.listing(tx, name) if each[1] == slot), None)
+    if found is None:
+        whose = f"slot {slot!r} of {name!r}" if slot else f"environment {name!r}"
+        raise NotFound(f"There is no policy of {whose}.")
+    return name, found
+
+
+async def _write(call: Call, slot: str, body: wire.PolicyChange) -> wire.PolicyEntry:
+    environment, new = call.path["environment"], wire.read(body.policy)
     await call.write(policies.put, call.principal, environment, slot, new, reason=body.reason)
     return wire.PolicyEntry(environment=environment.lower(), slot=slot, policy=wire.policy(new))
 
 
-async def delete(call: Call, query: version_wire.WithReason) -> None:
-    environment, slot = call.path["environment"], call.path.get("slot", "")
-    await call.write(policies.put, call.principal, environment, slot, None, reason=query.reason)
+async def _remove(call: Call, slot: str, query: version_wire.WithReason) -> None:
+    await call.write(policies.put, call.principal, call.path["environment"], slot, None, reason=query.reason)
 
 
 async def explain(call: Call, body: wire.ExplainQuery) -> wire.Explanation:

@@ -14,13 +14,21 @@ from .edge import Route
 _GONE: Final = (NotFound,)
 
 
-def _of(path: str, of: str) -> list[Route]:
+def _of(path: str, of: str, suffix: str) -> list[Route]:
     return [
-        Route("GET", path, policies.get, f"Read the policy of {of}.", "Policies", gives=wire.PolicyEntry, errors=_GONE),
+        Route(
+            "GET",
+            path,
+            getattr(policies, f"get{suffix}"),
+            f"Read the policy of {of}.",
+            "Policies",
+            gives=wire.PolicyEntry,
+            errors=_GONE,
+        ),
         Route(
             "PUT",
             path,
-            policies.put,
+            getattr(policies, f"put{suffix}"),
             f"Replace the policy of {of}.",
             "Policies",
             takes=wire.PolicyChange,
@@ -30,7 +38,7 @@ def _of(path: str, of: str) -> list[Route]:
         Route(
             "DELETE",
             path,
-            policies.delete,
+            getattr(policies, f"delete{suffix}"),
             f"Remove the policy of {of}.",
             "Policies",
             takes=version_wire.WithReason,
@@ -42,8 +50,8 @@ def _of(path: str, of: str) -> list[Route]:
 
 POLICIES: Final = [
     Route("GET", "/policies", policies.listing, "List all policies.", "Policies", gives=wire.PolicyList),
-    *_of("/environments/{environment}/policy", "an environment, which all its slots inherit"),
-    *_of("/environments/{environment}/slots/{slot}/policy", "a slot: a model, or models that compete"),
+    *_of("/environments/{environment}/policy", "an environment, which all its slots inherit", ""),
+    *_of("/environments/{environment}/slots/{slot}/policy", "a slot: a model, or models that compete", "_of_slot"),
     Route(
         "POST",
         "/environments/{environment}/slots/{slot}/explain",
