@@ -38,7 +38,7 @@ def test_calls_come_out_as_they_went_in(batches, sizes):
             for ticket, each in batch
             for part in frames.call_parts(ticket, each.protocol, each.content_type, each.json_bytes, each.body)
         ]
-        stream += frames.calls(slot, len(batch), parts)
+        stream += b"".join(frames.calls(slot, len(batch), parts))
     reader = frames.Reader()
     found = [frame for piece in cut(stream, sizes) for frame in reader.feed(piece)]
 

@@ -22,12 +22,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, descriptor: int = -1) -> socket.socket:
     """A listening socket.
+
+    Args:
+        host: address or name.
+        port: 0 takes a free one.
+        descriptor: of one that whoever started this process holds: its connections wait while there is none of us.
 
     Raises:
         Unavailable: the port is taken, or the address is not one of this machine.
     """
+    if descriptor >= 0:
+        os.set_inheritable(descriptor, False)
+        return socket.socket(fileno=descriptor)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:

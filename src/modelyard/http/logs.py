@@ -30,6 +30,7 @@ def configure(form: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
     # What uvicorn and asyncio say at info level, the ready line says better.
     quiet = max(root.level, logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "asyncio", "alembic"):
@@ -66,7 +67,11 @@ def _when(record: logging.LogRecord) -> str:
 
 
 def _flat(text: str) -> str:
-    return text if "\n" not in text else " | ".join(line.strip() for line in text.splitlines() if line.strip())
+    """On one line, and without what a terminal would obey: some of it was thought up by clients."""
+    if text.isprintable():
+        return text
+    text = " | ".join(line.strip() for line in text.splitlines() if line.strip())
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _trouble(record: logging.LogRecord) -> str:

@@ -37,6 +37,9 @@ _MOST_DROPPED: Final = 256 * 2**20
 _FIRST_LOOK_S: Final = 0.01
 _LONGEST_LOOK_S: Final = 1.0
 
+_COPIED: Final = 64 * 1024
+"""Bytes of a body from which on it is not copied to stand behind its head."""
+
 _NOTHING: Final = object()
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -81,6 +84,10 @@ class Express(Interface):
         the answer.
         """
         ...
+
+
+class HeadTooLarge(ValueError):
+    """More than `LARGEST_HEAD` bytes."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -170,7 +177,7 @@ class Protocol(HttpToolsProtocol):
                     self._take_up_body()
             except httptools.HttpParserError as error:
                 log.debug("Not HTTP: %s", error)
-                self._refuse(_INVALID)
+                self._refuse(_TOO_LARGE if isinstance(error.__context__, HeadTooLarge) else _INVALID)
                 return
         if self._moved:
             self._head_bytes = int(self._in_head)
@@ -213,19 +220,23 @@ class Protocol(HttpToolsProtocol):
         """A head is complete.
 
         Raises:
-            ValueError: its body could be read in more than one way.
+            ValueError: its body could be read in more than one way, or it is too large.
         """
         if self._replaying:
             self._replaying = False
             return
         chunked = body = False
+        size = len(self.url)
         for name, value in self.headers:
+            size += len(name) + len(value) + 4
             if name == b"transfer-encoding":
                 if value.lower() != b"chunked" or self.parser.get_http_version() != "1.1":
                     raise ValueError(value)
                 chunked = body = True
             elif name == b"content-length" and not chunked:
                 body = value.strip(b"0") != b""
+        if size > LARGEST_HEAD:
+            raise HeadTooLarge
         super().on_headers_complete()
         self._in_head, self._moved = False, True
         self._upgrade = body and self.parser.should_upgrade()
@@ -273,7 +284,7 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not status:
-            self.transport.write(headers + body)
+            self._write(headers, body)
             self._answered()
             return
         parts = [STATUS_LINE[status]]
@@ -282,9 +293,14 @@ class Protocol(HttpToolsProtocol):
         if self._last:
             parts.append(b"connection: close\r\n")
         parts += [headers, b"content-length: %d\r\n\r\n" % len(body)]
-        parts.append(body)
-        self.transport.write(b"".join(parts))
+        self._write(b"".join(parts), body)
         self._answered()
+
+    def _write(self, head: bytes, body: bytes) -> None:
+        if len(body) < _COPIED:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
 
     def _answered(self) -> None:
         """Wait for the next request, or take up what came meanwhile."""

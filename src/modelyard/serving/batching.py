@@ -462,7 +462,7 @@ class Link(asyncio.Protocol):
         self._sent.append((queue, len(taken), perf_counter()))
         self.frames += 1
         self.calls += len(taken)
-        self._transport.write(frames.calls(slot, len(taken), parts))
+        self._transport.writelines(frames.calls(slot, len(taken), parts))
 
     def data_received(self, data: bytes) -> None:
         """Answers, or notes."""
