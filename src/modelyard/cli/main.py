@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "evaluate": Entry("modelyard.cli.evaluate", "Score versions of a model on a fixed dataset."),
     "policy": Entry("modelyard.cli.policy", "What may serve in an environment, which version is chosen, and why."),
     "promote": Entry("modelyard.cli.promote", "Put a version into an environment, with its allowance; or undo that."),
+    "up": Entry("modelyard.cli.up", "Run everything on this machine: server, gateway and model servers."),
     "serve": Entry("modelyard.cli.serve", "Serve models as a REST endpoint."),
     "gateway": Entry("modelyard.cli.gateway", "Stand before model servers: split, mirror, time and record requests."),
     "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),

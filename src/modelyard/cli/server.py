@@ -27,7 +27,9 @@ from .options import setting_options, settings_from
     "log_format",
     "log_level",
 )
-def command(**values: Any) -> None:
+@click.option("--listen-fd", type=int, default=-1, hidden=True, help="A socket that listens already.")
+@click.option("--exit-with-stdin", is_flag=True, hidden=True, help="Stop when whoever started this has gone.")
+def command(*, listen_fd: int, exit_with_stdin: bool, **values: Any) -> None:
     """Run the tracking server and model registry.
 
     Without any option: http://127.0.0.1:5000, with a SQLite database and the artifacts below ./modelyard-data.
@@ -35,4 +37,4 @@ def command(**values: Any) -> None:
     """
     settings = settings_from(values)
     run = optional.load("modelyard.server.run", to="run a server")
-    raise SystemExit(run.serve(settings))
+    raise SystemExit(run.serve(settings, listen_fd=listen_fd, parent=0 if exit_with_stdin else -1))

@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 _RETRIED = " It is retried."  # true of a server that runs, not of one that begins
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, *, listen_fd: int = -1, parent: int = -1) -> int:
     """Run a server until it is told to stop; its exit code.
+
+    Args:
+        settings: of the server.
+        listen_fd: a socket that listens already; -1: one is opened.
+        parent: see `http.loop.run`.
 
     Raises:
         InvalidArgument: a setting has no usable value, or the address is not allowed.
@@ -41,24 +46,26 @@ def serve(settings: Settings) -> int:
 
     logs.configure(settings.log_format, settings.log_level)
     with ExitStack() as held:
-        listener = held.enter_context(listen(settings.host, settings.port))
+        listener = held.enter_context(listen(settings.host, settings.port, listen_fd))
         url = url_of(settings.host, listener)
         make_directories(settings)
         if settings.database_url.startswith("sqlite:///"):
             from .claim import Claim  # noqa: PLC0415
 
             claim = held.enter_context(Claim(sqlite_path(settings.database_url), url, settings))
-            run_here(settings, listener, url, claim)
+            run_here(settings, listener, url, claim, parent=parent)
         elif settings.workers > 1:
             from . import workers  # noqa: PLC0415
 
-            return workers.supervise(settings, listener, open_app, lambda: announce(url))
+            return workers.supervise(settings, listener, open_app, lambda: announce(url), parent=parent)
         else:
-            run_here(settings, listener, url)
+            run_here(settings, listener, url, parent=parent)
     return 0
 
 
-def run_here(settings: Settings, listener: socket.socket, url: str, claim: Claim | None = None) -> None:
+def run_here(
+    settings: Settings, listener: socket.socket, url: str, claim: Claim | None = None, *, parent: int = -1
+) -> None:
     """Serve in this process; the claim's lock says when requests are taken."""
     from modelyard.http import loop  # noqa: PLC0415
 
@@ -68,7 +75,7 @@ def run_here(settings: Settings, listener: socket.socket, url: str, claim: Claim
         if ready:
             announce(url)
 
-    loop.run(open_app(settings), settings, listener, tell, idle_exit_s=settings.idle_exit_s)
+    loop.run(open_app(settings), settings, listener, tell, parent=parent, idle_exit_s=settings.idle_exit_s)
 
 
 def check_address(settings: Settings) -> None:

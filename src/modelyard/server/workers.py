@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("modelyard.workers")
 
+_SIGNAL_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG
 _PAUSE_S: Final = 1.0
 """At least so long between two starts of the same worker, so that one that cannot live does not spin."""
 
@@ -34,8 +36,12 @@ def supervise(
     listener: socket.socket,
     open_app: Callable[[Settings, Metrics], App],
     ready: Callable[[], None],
+    *,
+    parent: int = -1,
 ) -> int:
     """Run `settings.workers` processes until a signal, start those anew that die; the exit code.
+
+    With a `parent` it also ends with the process that started it.
 
     The first worker brings the database up to date before the others start. Libraries are loaded here, before the
     fork, so that all processes share their memory.
@@ -44,7 +50,15 @@ def supervise(
 
     from .app import counters  # noqa: PLC0415
 
+    if parent >= 0:
+        _end_with_parent()
     return _Supervisor(settings, listener, open_app, counters(settings.workers)).run(ready)
+
+
+def _end_with_parent() -> None:
+    """Have the system send a signal: this process waits for its children, and can wait for nothing else."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENT, signal.SIGTERM)
 
 
 class _Supervisor:
