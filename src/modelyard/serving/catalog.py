@@ -250,9 +250,13 @@ class Catalog:
     def _prepare(self, found: Found) -> None:
         model = self._model(found.name)
         self._retire(model.coming)  # this one is newer
-        model.preparing, model.stage = found, "waiting"
+        model.coming = None
         if model.refused != found.identity:
-            model.trouble = ""
+            model.trouble, model.refused, model.tries = "", "", 0
+        if model.current is not None and model.current.found.identity == found.identity:  # its source names it again
+            model.preparing = None
+            return
+        model.preparing, model.stage = found, "waiting"
         self._tasks.spawn(self._ready(model, found))
 
     async def _ready(self, model: Model, found: Found) -> None:
