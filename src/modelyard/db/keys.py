@@ -35,7 +35,7 @@ class Statements(Protocol):
         """All rows of a query."""
         ...
 
-    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> object:
         """Execute one statement for each row of parameters."""
         ...
 

@@ -65,10 +65,14 @@ class Transaction:
         count: int = self._execute(statement, params).rowcount
         return count
 
-    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute one statement for each row of parameters; the rows of an upsert differ in their keys."""
+    def many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one statement for each row of parameters; the rows of an upsert differ in their keys.
+
+        Returns:
+            How many rows it changed.
+        """
         if not rows:
-            return
+            return 0
         compiled = statement.compiled(self.dialect)
         if compiled.defaults:
             rows = [{**compiled.defaults, **row} for row in rows]
@@ -78,6 +82,8 @@ class Transaction:
             self._cursor.execute(compiled.for_each, {"rows": msgspec.json.encode(rows).decode()})
         else:
             self._cursor.executemany(compiled.text, rows)
+        count: int = self._cursor.rowcount
+        return count
 
     def each(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Execute an INSERT with RETURNING for each row of parameters; what it returned, in no particular order."""

@@ -158,3 +158,42 @@ def judged(feedback: Feedback, label: str | None, positive: bool | None) -> bool
     if feedback.right is not None:
         return feedback.right
     return None if feedback.truth is None else is_right(feedback.truth, label, positive)
+
+
+class Stored(NamedTuple):
+    """A prediction as it is kept, with the newest feedback.
+
+    Attributes:
+        prediction: as it was recorded.
+        truth: what would have been right; None: not known.
+        right: whether it was; None: not known.
+    """
+
+    prediction: Prediction
+    truth: str | None
+    right: bool | None
+
+
+class Wanted(NamedTuple):
+    """Which predictions are asked for; None or empty: all.
+
+    Attributes:
+        deployment: name.
+        model, version, revision, role, segment, label, key: as recorded.
+        status: least and greatest, both included.
+        right: whether feedback says so.
+        since_ms, until_ms: from this time on, and before that.
+    """
+
+    deployment: str = ""
+    model: str = ""
+    version: str = ""
+    revision: int | None = None
+    role: str | None = None
+    segment: str | None = None
+    status: tuple[int, int] | None = None
+    label: str | None = None
+    key: str | None = None
+    right: bool | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
