@@ -17,6 +17,7 @@ from modelyard.wire import totals as total_wire
 from modelyard.wire import versions as version_wire
 
 from . import artifacts, environments, experiments, history, logged_models, metrics, models, runs, totals, versions
+from .deployment_routes import DEPLOYMENTS
 from .edge import Route
 from .gateway_routes import GATEWAYS
 from .policy_routes import POLICIES
@@ -576,6 +577,7 @@ ROUTES: Final = [
     *HISTORY,
     *LOGGED_MODELS,
     *ARTIFACTS,
+    *DEPLOYMENTS,
     *GATEWAYS,
     *TOTALS,
 ]
