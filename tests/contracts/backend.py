@@ -1,4 +1,4 @@
-"""What every backend must do. A subclass gives the fixture `backend`."""
+"""What every backend must do. A subclass gives the fixture `backend`, or `place` for what lasts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import http.client
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ import pytest
 from modelyard.domain.errors import InvalidState
 from modelyard.packaging import model as models
 from modelyard.pyfunc import PythonModel
-from modelyard.serving.backends.base import FAILED, READY, Backend, Replica, Spec
+from modelyard.serving.backends.base import FAILED, READY, Backend, Replica, Spec, find
+from tests.cli.process import environment
 from tests.serving.live.process import until
 
 
@@ -123,6 +127,68 @@ class BackendContract:
         assert backend.status("nothing").replicas == ()
         backend.stop("nothing")
         assert "nothing" not in backend.list()
+
+
+PROGRAM = """
+import json, sys
+from modelyard.serving.backends.base import Spec, find
+name, address, told = sys.argv[1:]
+backend = find(name, address, lasting=True)
+told = json.loads(told)
+print("begins", flush=True)
+backend.ensure(Spec(**{**told, "models": tuple(told["models"])}))
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def starter(place: tuple[str, str], spec: Spec, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that asks a backend for a spec, and is killed at the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *place, json.dumps(asdict(spec))],
+        env=environment(**variables), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def says(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{word}\n"
+
+
+class LastingContract:
+    """Subclasses define the fixture `place`: a backend's name and address, with room for two replicas."""
+
+    @pytest.fixture
+    def place(self) -> Any:
+        raise NotImplementedError
+
+    def test_what_a_killed_process_started_is_found_again(self, place: tuple[str, str]) -> None:
+        env = {"MODELYARD_TRACKING_URI": "http://127.0.0.1:9", "MODELYARD_HTTP_RETRIES": "0"}
+        spec = Spec(name="found-again", models=("models:/wine/1",), replicas=2, env=env)
+        with starter(place, spec) as first:
+            says(first, "begins")
+            says(first, "done")
+        backend = find(*place, lasting=True)
+        try:
+            assert backend.list() == ("found-again",)
+            names = [each.name for each in backend.status(spec.name).replicas]
+            assert len(names) == 2
+            backend.ensure(spec)  # the same thing: nothing to do
+            assert [each.name for each in backend.status(spec.name).replicas] == names
+            until(lambda: "cannot be reached" in backend.status(spec.name).replicas[1].reason)
+            with pytest.raises(InvalidState, match="runs already"):
+                backend.ensure(replace(spec, models=("models:/wine/2",)))
+            backend.ensure(replace(spec, replicas=1))
+            until(lambda: len(backend.status(spec.name).replicas) == 1)
+        finally:
+            backend.stop(spec.name)
+            until(lambda: not backend.list())
+            backend.close()
 
 
 def ask_no_more(replica: Replica) -> str:

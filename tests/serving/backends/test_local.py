@@ -45,11 +45,6 @@ def test_an_unknown_backend_is_refused_with_those_that_there_are() -> None:
         find("slurm")
 
 
-def test_local_replicas_do_not_last() -> None:
-    with pytest.raises(InvalidArgument, match="end with the process"):
-        find("local", lasting=True)
-
-
 def test_a_spec_is_told_by_its_content() -> None:
     spec = Spec(name="a", models=("m",), settings={"golden": False, "timeout_s": 1.5}, env={"MODELYARD_CACHE": "/c"})
     assert spec.variables == {

@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import warnings
 from collections import Counter
@@ -21,8 +19,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed")
 from modelyard.domain.errors import InvalidArgument  # noqa: E402
 from modelyard.packaging import model as models  # noqa: E402
 from modelyard.serving.backends.base import Backend, Spec, find  # noqa: E402
-from tests.cli.process import environment  # noqa: E402
-from tests.contracts.backend import BackendContract, Pid  # noqa: E402
+from tests.contracts.backend import BackendContract, LastingContract, Pid  # noqa: E402
 from tests.serving.live.process import serving, until  # noqa: E402
 
 QUICK = {
@@ -83,27 +80,21 @@ def test_who_finds_no_room_says_so_and_leaves_no_trace(cluster) -> None:
         backend.close()
 
 
-def test_replicas_may_outlast_who_started_them(cluster) -> None:
-    spec = Spec(name="lasting", models=("models:/wine/1",), env={"MODELYARD_TRACKING_URI": "http://127.0.0.1:9"})
-    program = (
-        "import os; from modelyard.serving.backends.base import Spec, find;"
-        f"backend = find('ray', '{cluster.address}', lasting=True);"
-        f"backend.ensure(Spec(name='{spec.name}', models={spec.models}, env={dict(spec.env)}));"
-        "\nwhile not backend.status('lasting').replicas[0].node: pass"
-        "\nos._exit(0)"
-    )
-    subprocess.run([sys.executable, "-c", program], env=environment(RAY_AUTH_MODE="disabled"), check=True, timeout=60)
+class TestLastingRay(LastingContract):
+    @pytest.fixture
+    def place(self, cluster: Any) -> Iterator[tuple[str, str]]:
+        with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+            warnings.simplefilter("ignore")
+            patch.setenv("RAY_AUTH_MODE", "disabled")
+            yield "ray", cluster.address
+
+
+def test_what_lasts_cannot_be_a_directory_of_this_machine(cluster) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         backend = find("ray", cluster.address, lasting=True)
-        assert backend.list() == ("lasting",)
-        backend.ensure(spec)  # the same thing: nothing to do
-        assert len(backend.status("lasting").replicas) == 1
-        until(lambda: "cannot be reached" in backend.status("lasting").replicas[0].reason)
         with pytest.raises(InvalidArgument, match="Register the model"):
             backend.ensure(Spec(name="directory", models=("/tmp",)))
-        backend.stop("lasting")
-        until(lambda: not backend.list())
         backend.close()
 
 

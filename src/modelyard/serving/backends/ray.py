@@ -89,7 +89,7 @@ class RayBackend:
         self._archives: dict[tuple[str, str], tuple[Any, str, str]] = {}
         self._stopping: dict[str, threading.Thread] = {}
         self._joined = not ray.is_initialized()
-        self._alone = _join(address) if self._joined else False
+        self._alone = _join(address, lasting=lasting) if self._joined else False
 
     # ------------------------------------------------------------ the protocol
 
@@ -262,11 +262,11 @@ def _words() -> Any:
         raise Unavailable(f"The Ray cluster cannot be asked: {str(error).splitlines()[0]}") from error
 
 
-def _join(address: str) -> bool:
+def _join(address: str, *, lasting: bool) -> bool:
     """Be a driver of a cluster; whether it is a new one, of this machine alone.
 
     Raises:
-        Unavailable: there is none at the address.
+        Unavailable: there is none at the address, or none at all and a new one would end with this process.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a server that nobody asked reports to nobody
     _reach(address)
@@ -277,6 +277,11 @@ def _join(address: str) -> bool:
         except ConnectionError:
             if address:
                 raise
+            if lasting:
+                raise Unavailable(
+                    "There is no Ray cluster here, and one of this process would end with it. Start one with "
+                    "`ray start --head`, or give the address of its head."
+                ) from None
             log.info("There is no Ray cluster here yet; starting one of this machine alone")
             ray.init(address="local", include_dashboard=False, **told)
             return True
