@@ -86,6 +86,10 @@ class Express(Interface):
         ...
 
 
+def _nothing() -> None:
+    """For an answer that nobody waits for."""
+
+
 class HeadTooLarge(ValueError):
     """More than `LARGEST_HEAD` bytes."""
 
@@ -418,8 +422,13 @@ class Protocol(HttpToolsProtocol):
         for cycle in self._open:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.pipeline.clear()
         super().connection_lost(exc)
+        # no circles, which would wait for the collector with all that hangs on them
+        for cycle, _ in self.pipeline:
+            cycle.on_response = _nothing
+        self.pipeline.clear()
+        self._open.clear()
+        self._exit.protocol = None
 
     def shutdown(self) -> None:
         """Close once what is under way is answered; called at the server's stop."""
@@ -454,15 +463,16 @@ class Protocol(HttpToolsProtocol):
 class _Exit:
     """A connection's transport, as one request sees it."""
 
-    __slots__ = ("_protocol", "_transport", "write")
+    __slots__ = ("_transport", "protocol", "write")
 
     def __init__(self, protocol: Protocol, transport: asyncio.Transport) -> None:
-        self._protocol = protocol
+        self.protocol: Protocol | None = protocol
         self._transport = transport
         self.write = transport.write
 
     def is_closing(self) -> bool:
-        return self._transport.is_closing() or self._protocol.lingering
+        return self._transport.is_closing() or self.protocol is None or self.protocol.lingering
 
     def close(self) -> None:
-        self._protocol.leave()
+        if self.protocol is not None:
+            self.protocol.leave()
