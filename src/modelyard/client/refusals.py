@@ -100,10 +100,16 @@ def read(status: int, body: bytes, asked: str) -> ModelyardError:
     if not isinstance(message, str) or not message:
         text = " ".join(_TAGS.sub(b" ", body[:20_000]).decode(errors="replace").split())[:_SHOWN].rstrip(".")
         message = f"{asked} was answered with HTTP status {status}{': ' + text if text else ''}."
-    error = kind(message)
+    error = kind(message, _places(told.get("errors")))
     if code.isupper():  # MLflow's; ours are in lower case, and the kind's own name says the same
         error.error_code = code
     return error
+
+
+def _places(told: object) -> list[tuple[str, str]]:
+    """Where in the request something is wrong, as our problem+json says it."""
+    parts = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+    return [(str(each.get("pointer", "")), str(each.get("detail", ""))) for each in parts]
 
 
 def may_pass(error: ModelyardError) -> bool:
