@@ -24,6 +24,7 @@ from .supervise import Part, Supervisor
 
 _SHARED: Final = ("host", "allow_remote", "log_format", "log_level")
 """Flags that are meant for the gateway, too."""
+_MODELYARD: Final = (sys.executable, "-P", "-m", "modelyard.cli.main")
 _GRACE_S: Final = 15.0
 """Beyond the time that requests in flight get: what a process needs for the rest of its stop."""
 _REPLICAS_STOP_S: Final = 60.0
@@ -56,7 +57,12 @@ def up(given: Mapping[str, Any], gateway_port: int | None, gateways: int) -> int
         urls = url_of(settings.host, inside), url_of(front.host, outside)
         claim.tell(*urls)
         server = Part(
-            "server", ["server"], inside, _told(settings, given), stop_s=settings.stop_timeout_s + _GRACE_S, stage=1
+            "server",
+            [*_MODELYARD, "server"],
+            inside,
+            _told(settings, given),
+            stop_s=settings.stop_timeout_s + _GRACE_S,
+            stage=1,
         )
         parts = [server]
         called = front.name or f"{socket.gethostname()}:{outside.getsockname()[1]}"
@@ -69,7 +75,7 @@ def up(given: Mapping[str, Any], gateway_port: int | None, gateways: int) -> int
             }  # fmt: skip
             told = _told(front, own)
             stop_s = front.stop_timeout_s + _GRACE_S
-            parts.append(Part(name, ["gateway"], _again(held, outside), told, stop_s=stop_s, stage=0))
+            parts.append(Part(name, [*_MODELYARD, "gateway"], _again(held, outside), told, stop_s=stop_s, stage=0))
         outside.close()  # each part has it
         return Supervisor(
             parts, lambda: _announce(*urls, data), lambda impatient: stop_replicas(settings.replicas_root, impatient)

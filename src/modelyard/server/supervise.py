@@ -37,7 +37,7 @@ class Part:
 
     Attributes:
         name: before its lines.
-        command: arguments of `modelyard`.
+        command: that runs it; it takes `--listen-fd` and `--exit-with-stdin`.
         listener: its socket.
         environment: of it.
         stop_s: seconds that it gets to stop.
@@ -155,8 +155,7 @@ class Supervisor:
         dying, part.life = os.pipe()  # it stops when the other end closes, however this process ends
         try:
             part.child = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-P", "-m", "modelyard.cli.main", *part.command,
-                 "--listen-fd", str(part.listener.fileno()), "--exit-with-stdin"],
+                [*part.command, "--listen-fd", str(part.listener.fileno()), "--exit-with-stdin"],
                 stdin=dying,
                 stdout=writing,
                 stderr=writing,
@@ -186,20 +185,22 @@ class Supervisor:
 
     # ------------------------------------------------------------ what they say
 
-    def _read(self, part: Part) -> None:
+    def _read(self, part: Part) -> bool:
+        """Take what a part said; whether there may be more."""
         try:
             content = os.read(part.output, 65536)
         except BlockingIOError:
-            return
+            return False
         if not content:
             self._close(part)
-            return
+            return False
         *lines, part.rest = (part.rest + content).split(b"\n")
         for line in lines:
             self._told(part, line)
         if len(part.rest) > _LONGEST_LINE:
             self._told(part, part.rest)
             part.rest = b""
+        return True
 
     def _told(self, part: Part, line: bytes) -> None:
         if _READY in line and not part.ready:
@@ -236,8 +237,8 @@ class Supervisor:
                     self._ended(part, os.waitstatus_to_exitcode(status))
 
     def _ended(self, part: Part, code: int) -> None:
-        if part.output >= 0:
-            self._read(part)  # its last words; a child of its own may hold the pipe open
+        while part.output >= 0 and self._read(part):
+            pass  # its last words; a child of its own may hold the pipe open
         self._close(part)
         os.close(part.life)
         part.process = 0
