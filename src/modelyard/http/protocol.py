@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing import Protocol as Interface
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from . import link
@@ -125,6 +126,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self._exit = _Exit(self, transport)
 
     # ------------------------------------------------------------ what comes in
@@ -352,7 +354,8 @@ class Protocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             self._open.remove(cycle)
-            self.pipeline = deque(each for each in self.pipeline if each[0] is not cycle)
+            if self.pipeline and self.pipeline[0][0] is cycle:  # the newest
+                self.pipeline.popleft()
         self._refusal = answer
         if not self._open:
             self._hang_up()
@@ -458,6 +461,18 @@ class Protocol(HttpToolsProtocol):
             self._idle_since = now
         elif now - self._idle_since > patience_s and not self.transport.is_closing():
             self.transport.close()
+
+
+class _Flow(FlowControl):
+    """Reads no further while requests wait for their turn; uvicorn's own would, whenever one is being answered."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: deque[Any]) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class _Exit:
