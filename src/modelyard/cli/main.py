@@ -15,6 +15,7 @@ class Entry(NamedTuple):
 
     module: str
     summary: str
+    attribute: str = "command"
 
 
 COMMANDS: Final[dict[str, Entry]] = {
@@ -28,6 +29,18 @@ COMMANDS: Final[dict[str, Entry]] = {
     "policy": Entry("modelyard.cli.policy", "What may serve in an environment, which version is chosen, and why."),
     "promote": Entry("modelyard.cli.promote", "Put a version into an environment, with its allowance; or undo that."),
     "up": Entry("modelyard.cli.up", "Run everything on this machine: server, gateway and model servers."),
+    "deploy": Entry("modelyard.cli.deploy", "Serve what an environment says of a model."),
+    "apply": Entry("modelyard.cli.deploy", "Make deployments as their specs in files say.", "apply"),
+    "diff": Entry("modelyard.cli.deploy", "Say what applying a file would change.", "diff"),
+    "status": Entry("modelyard.cli.deployments", "What is wanted of deployments, and what answers.", "status"),
+    "history": Entry("modelyard.cli.deployments", "A deployment's revisions: who, when, why, what.", "history"),
+    "pause": Entry("modelyard.cli.rollouts", "Stay at the current step of a rollout.", "pause"),
+    "resume": Entry("modelyard.cli.rollouts", "Go on; or try again what was rolled back.", "resume"),
+    "approve": Entry("modelyard.cli.rollouts", "Agree that a rollout goes on.", "approve"),
+    "abort": Entry("modelyard.cli.rollouts", "Stop a rollout.", "abort"),
+    "rollback": Entry("modelyard.cli.rollouts", "Return to what answered before.", "rollback"),
+    "rehearse": Entry("modelyard.cli.rollouts", "Deploy a copy, test it, remove it.", "rehearse"),
+    "deployments": Entry("modelyard.cli.deployments", "Look at deployments: list, events; delete."),
     "serve": Entry("modelyard.cli.serve", "Serve models as a REST endpoint."),
     "gateway": Entry("modelyard.cli.gateway", "Stand before model servers: split, mirror, time and record requests."),
     "server": Entry("modelyard.cli.server", "Run the tracking server and model registry."),
@@ -37,7 +50,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "doctor": Entry("modelyard.cli.doctor", "Try out everything that a server needs."),
     "completion": Entry("modelyard.cli.completion", "Print the script with which a shell completes commands."),
 }
-"""Name of a command → its module, which has it as `command`."""
+"""Name of a command → its module, and what it is called there."""
 
 
 class LazyGroup(click.Group):
@@ -52,7 +65,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = importlib.import_module(entry.module).command
+        command: click.Command = getattr(importlib.import_module(entry.module), entry.attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
