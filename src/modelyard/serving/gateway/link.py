@@ -10,7 +10,7 @@ from modelyard.http.link import AGREED, ASKED, FRAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .upstream import Exchange
+    from .exchange import Exchange
 
 _LARGEST_NUMBER: Final = 2**32 - 1
 

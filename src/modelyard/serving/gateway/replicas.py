@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from modelyard.serving.backends import base
 
-    from .upstream import Exchange
+    from .exchange import Exchange
 
     Reply = Callable[[int, bytes, bytes], None]
 
@@ -55,7 +55,7 @@ class Replica:
         broken: requests whose connection broke.
     """
 
-    def __init__(self, told: base.Replica) -> None:
+    def __init__(self, told: base.Replica, *, external: bool = False) -> None:
         self.name = told.name
         self.url = told.url
         self.told = told
@@ -66,7 +66,7 @@ class Replica:
         self.latency = Histogram(SECONDS)
         self.broken = 0
         self.tag = b"modelyard-replica: %b\r\n\r\n" % told.name.encode()
-        self.upstream = Upstream(told.url, self._leaving)
+        self.upstream = Upstream(told.url, None if external else self._leaving)
         self.wake = asyncio.Event()
         self.watch: asyncio.Task[None] | None = None
 
@@ -179,6 +179,8 @@ class Replicas:
         timeout_s: for an answer.
         wait_s: for a replica, when there is none.
         needed: called when a request begins to wait.
+        came: called when a replica has become ready.
+        external: whether these are somebody else's: they have no `/ready`, and are ready if they can be reached.
 
     Attributes:
         repeated: requests that were sent a second time.
@@ -186,7 +188,16 @@ class Replicas:
         refused: answers that no replica gave, by status.
     """
 
-    def __init__(self, most: int, timeout_s: float, wait_s: float, needed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        most: int,
+        timeout_s: float,
+        wait_s: float,
+        needed: Callable[[], None],
+        *,
+        came: Callable[[], None] = lambda: None,
+        external: bool = False,
+    ) -> None:
         self.all: dict[str, Replica] = {}
         self.wanted = 1
         self.reason = ""
@@ -200,6 +211,8 @@ class Replicas:
         self._timeout_s = timeout_s
         self._wait_s = wait_s
         self._needed = needed
+        self._came = came
+        self._external = external
         self._leaving: list[Replica] = []
 
     # ------------------------------------------------------------ requests
@@ -256,8 +269,9 @@ class Replicas:
             replica.upstream.sweep(now)
             for exchange in replica.upstream.exchanges():
                 call = exchange.caller
-                if now - exchange.since > self._timeout_s + _GRACE_S and isinstance(call, Call):
-                    call.overdue(f"Replica {replica.name} gave no answer within {self._timeout_s:g} seconds.")
+                overdue = getattr(call, "overdue", None)  # a probe has a time-out of its own
+                if now - exchange.since > self._timeout_s + _GRACE_S and overdue is not None:
+                    overdue(f"Replica {replica.name} gave no answer within {self._timeout_s:g} seconds.")
         while self.waiting and now - self.waiting[0].since > self._wait_s:
             why = f" {self.reason}" if self.reason else ""
             self.waiting.popleft().refuse(503, f"No replica was ready within {self._wait_s:g} seconds.{why}")
@@ -278,7 +292,7 @@ class Replicas:
                 replica.told = fresh
         for name, each in now.items():
             if name not in self.all:
-                self.all[name] = replica = Replica(each)
+                self.all[name] = replica = Replica(each, external=self._external)
                 replica.watch = asyncio.get_running_loop().create_task(self._watch(replica))
         self.reason = next((each.reason for each in told if each.reason), "")
 
@@ -314,6 +328,7 @@ class Replicas:
             log.info("Replica %s (%s) takes requests", replica.name, replica.url)
             replica.ready, replica.reason = True, ""
             self._ready.append(replica)
+            self._came()
         replica.upstream.link()
         while self.waiting and self._ready:
             self.submit(self.waiting.popleft())
@@ -346,6 +361,9 @@ class Replicas:
 
     async def _probe(self, replica: Replica) -> tuple[bool, bool, str]:
         """Whether it answers, whether it is ready, and why not."""
+        if self._external:
+            why = await replica.upstream.reach()
+            return not why, not why, why
         probe = _Probe()
         request = b"GET /ready HTTP/1.1\r\nhost: %b\r\n\r\n" % replica.upstream.authority
         exchange = replica.upstream.ask(request, probe)

@@ -11,17 +11,20 @@ import socket
 import ssl
 import struct
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httptools
 
 from modelyard.http.link import LARGEST_BODY
 
+from .exchange import Exchange
 from .link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from .exchange import Caller
 
 _LONGEST_HEAD: Final = 64 * 1024
 _IDLE_S: Final = 50.0
@@ -30,48 +33,6 @@ _CONNECT_S: Final = 5.0
 _UNUSUAL: Final = frozenset({b"100", b"101", b"102", b"103", b"204", b"304"})
 _RESET: Final = struct.pack("ii", 1, 0)
 _OWN: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"trailer"})
-
-
-class Caller(Protocol):
-    """Who wants an answer."""
-
-    def answered(self, head: bytes, body: bytes) -> None:
-        """It came: its head with the status line, without the empty line at the end, and its body."""
-        ...
-
-    def broken(self, why: str, *, sent: bool) -> None:
-        """It will not come: the connection broke, before or after the request was sent."""
-        ...
-
-
-class Exchange:
-    """One request on its way.
-
-    Attributes:
-        since: when it began, on the monotonic clock.
-        number: of it on a link.
-        request: head and body, while it is on a link.
-    """
-
-    __slots__ = ("caller", "connection", "number", "request", "since")
-
-    def __init__(self, caller: Caller) -> None:
-        self.caller: Caller | None = caller
-        self.connection: Connection | Link | None = None
-        self.since = monotonic()
-        self.number = 0
-        self.request: tuple[bytes, bytes] | None = None
-
-    def done(self) -> Caller | None:
-        """It is over; whom to tell. Nothing here points anywhere any more: what is no circle needs no collector."""
-        caller, self.caller, self.connection, self.request = self.caller, None, None, None
-        return caller
-
-    def give_up(self) -> None:
-        """Nobody waits for the answer any more; the replica learns it by the end of the connection."""
-        self.caller = self.request = None
-        if self.connection is not None:
-            self.connection.drop(self)
 
 
 class Upstream:
@@ -183,6 +144,21 @@ class Upstream:
             return
         self._open.add(connection)
         connection.ask(request, exchange)
+
+    async def reach(self) -> str:
+        """See whether somebody listens there; why not, or an empty text."""
+        if any(each.exchange is None and not each.transport.is_closing() for each in self._open):
+            return ""
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(self), self._host, self._port, ssl=self._tls
+                )
+        except (OSError, TimeoutError) as error:
+            return f"no connection: {str(error) or 'no answer'}"
+        self._open.add(connection)
+        self.freed(connection, keep=True)
+        return ""
 
     def exchanges(self) -> Iterator[Exchange]:
         """Those that are under way."""
@@ -350,7 +326,7 @@ class Connection(asyncio.Protocol):
         if caller is not None:
             caller.broken(f"its connection broke ({exc or 'closed'})", sent=True)
 
-    def drop(self, _: Exchange) -> None:
+    def drop(self, exchange: Exchange) -> None:  # noqa: ARG002 - it is the only one here
         """Nobody waits for what is under way here."""
         self.abort()
 

@@ -1,0 +1,446 @@
+"""A request for a prediction, from its bytes to its answer: who is asked, what is counted, and what is recorded."""
+
+from __future__ import annotations
+
+import os
+from random import random
+from time import monotonic, perf_counter, time_ns
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+import msgspec
+
+from modelyard.domain.deployments import Keep
+from modelyard.domain.predictions import Ids
+from modelyard.serving.calls import NATURAL
+from modelyard.serving.refusals import refuse
+
+from .answers import NOTHING, Said
+from .deployed import Deployment, Segment, address
+from .inputs import renamed
+from .recorder import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelyard.settings import GatewaySettings
+
+    from .deployed import Chosen, Deployments, Revision
+    from .exchange import Caller, Exchange
+    from .measuring import Measuring
+    from .recorder import Recorder
+    from .replicas import Replica
+
+    Reply = Callable[[int, bytes, bytes], None]
+
+_MOST_SENT: Final = 3
+_LONGEST_KEY: Final = 500
+
+
+class Head(NamedTuple):
+    """A request's head, understood.
+
+    Attributes:
+        length: of the body, in bytes.
+        deployment: that is asked.
+        protocol: see `calls`.
+        head: for our own model servers, with the empty line at its end.
+        fields: header lines for somebody else's, without host and length.
+        segment, sticky, key: as far as headers say them.
+        details: whether the answer's details are asked for in the body.
+        plain: whether it may go over a link.
+        extra: lines for the answer.
+    """
+
+    length: int
+    deployment: Deployment
+    protocol: int
+    head: bytes
+    fields: bytes
+    segment: str
+    sticky: str
+    key: str
+    details: bool
+    plain: bool
+    extra: bytes
+
+
+class Copies(Protocol):
+    """Sends copies to shadows, and counts those that went out and those that did not."""
+
+    sent: int
+    dropped: int
+
+    def copy(self, question: Question, shadow: Revision) -> None:
+        """Send a copy of a request that was answered."""
+        ...
+
+
+class Asking:
+    """Where predictions are asked for.
+
+    Args:
+        settings: of the gateway.
+        deployments: who answers.
+        measuring: counts the answers.
+        recorder: writes them down; None: nobody does.
+
+    Attributes:
+        mirror: sends copies to shadows.
+        gone: requests whose client did not wait.
+        repeated: requests that were sent once more.
+        refused: answers that no model server gave, by status.
+    """
+
+    mirror: Copies
+
+    def __init__(
+        self, settings: GatewaySettings, deployments: Deployments, measuring: Measuring, recorder: Recorder | None
+    ) -> None:
+        self.settings = settings
+        self.deployments = deployments
+        self.measuring = measuring
+        self.recorder = recorder
+        self.ids = Ids(os.urandom(5))
+        self.gone = 0
+        self.repeated = 0
+        self.refused: dict[int, int] = {}
+
+    def ask(self, head: Head, body: bytes, reply: Reply) -> Question:
+        """Ask; `reply` is called once, now or later: with the status 0 and a whole head, or with a refusal.
+
+        Args:
+            head: of the request.
+            body: of it.
+            reply: see `http.protocol.Express`.
+        """
+        deployment = head.deployment
+        name, sticky, key = head.segment, head.sticky, head.key
+        if deployment.fields is not None:
+            told = deployment.told
+            values = deployment.fields.read(head.protocol, body)
+            if values:
+                name = values.get(told.segment.field, name) if told.segment.field else name
+                sticky = values.get(told.sticky.field, sticky) if told.sticky.field else sticky
+                key = values.get(told.key.field, key) if told.key.field else key
+        segment = deployment.segments.get(name, deployment.default)
+        question = Question(self, head, body, reply, segment, sticky, key)
+        question.again(deployment)
+        return question
+
+    def count(self, status: int) -> None:
+        """An answer of our own."""
+        self.refused[status] = self.refused.get(status, 0) + 1
+
+
+class Question:
+    """A request, until it is answered.
+
+    Attributes:
+        id: of the prediction, once it is answered.
+        said: what the answer says.
+        seconds: that it took.
+        revision: that is asked, or that answered.
+        role: of it.
+        since_s: when it came, on the monotonic clock.
+    """
+
+    __slots__ = (
+        "_asking", "_done", "_exchange", "_replica", "_reply", "_sent", "_since", "_sticky", "body", "head", "id",
+        "key", "revision", "role", "said", "seconds", "segment", "since_s", "status", "waits",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        asking: Asking,
+        head: Head,
+        body: bytes,
+        reply: Reply,
+        segment: Segment,
+        sticky: str,
+        key: str,
+    ) -> None:
+        self._asking = asking
+        self.body = body
+        self._done = False
+        self._exchange: Exchange | None = None
+        self._replica: Replica | None = None
+        self._reply = reply
+        self._sent = 0
+        self._since = perf_counter()
+        self._sticky = sticky
+        self.head = head
+        self.id = b""
+        self.key = key
+        self.revision: Revision | None = None
+        self.role = ""
+        self.said = NOTHING
+        self.seconds = 0.0
+        self.segment = segment
+        self.since_s = 0.0
+        self.status = 0
+        self.waits: Deployment | None = None
+
+    # ------------------------------------------------------------ who is asked
+
+    def again(self, deployment: Deployment | None) -> None:
+        """Find somebody who answers, or wait.
+
+        Args:
+            deployment: as the newest table has it; None: it has gone.
+        """
+        if self.waits is not None:
+            self.waits.waiting.remove(self)
+            self.waits = None
+        if self._done:
+            return
+        if deployment is None:
+            self.refuse(503, f"{self.head.deployment.name} is not answered here any more.")
+            return
+        chosen = deployment.choose(self.segment, self._sticky)
+        if chosen is not None:
+            self._send(chosen)
+        elif len(deployment.waiting) >= self._asking.settings.queue:
+            self.refuse(503, "No replica is ready, and as many requests as may wait already. Come again later.")
+        else:
+            self.since_s = self.since_s or monotonic()
+            self.waits = deployment
+            deployment.waiting.append(self)
+
+    def unanswered(self) -> None:
+        """It has waited long enough."""
+        if self.waits is not None:
+            self.waits.waiting.remove(self)
+            self.waits = None
+        seconds = self._asking.settings.wait_s
+        self.refuse(503, f"No replica of {self.head.deployment.name} was ready within {seconds:g} seconds.")
+
+    def _send(self, chosen: Chosen) -> None:
+        self.revision, self.role = revision, _ = chosen
+        replica = revision.replicas.pick()
+        if replica is None:  # it was ready a moment ago
+            self.refuse(503, "No replica is ready. Come again later.")
+            return
+        if replica.in_flight >= self._asking.settings.queue:
+            self.refuse(503, "Each replica has as many requests to answer as may wait. Come again later.")
+            return
+        replica.in_flight += 1
+        self._replica = replica
+        self._exchange = send(self.head, self.body, revision, replica, self.segment.name, self)
+
+    def _left(self) -> Replica | None:
+        replica, self._replica = self._replica, None
+        if replica is not None:
+            replica.in_flight -= 1
+        return replica
+
+    # ------------------------------------------------------------ what comes of it
+
+    def answered(self, head: bytes, body: bytes) -> None:
+        """See `upstream.Caller`."""
+        replica, revision = self._left(), self.revision
+        if replica is None or revision is None or self._done:
+            return
+        status = int(head[9:12])
+        counts = replica.answered
+        counts[head[9:12]] = counts.get(head[9:12], 0) + 1
+        if status == 503 and self._elsewhere(revision):
+            return
+        self._done = True
+        asking, asked, segment = self._asking, self.head, self.segment
+        deployment = asked.deployment
+        self.seconds = seconds = perf_counter() - self._since
+        self.status = status
+        at_ms = time_ns() // 1_000_000
+        self.id = id = asking.ids.next(at_ms)
+        said = deployment.reader.read(asked.protocol, body) if status == 200 else NOTHING
+        threshold = revision.settings(segment.name).threshold
+        if threshold is not None:
+            said = said.over(threshold)
+        self.said = said
+        asking.measuring.add(revision.of(self.role, segment.name), at_ms // 1000, status, seconds, said)
+        recorder = asking.recorder
+        if recorder is not None:
+            recorder.record(
+                entry(deployment, revision, self.role, segment.name, id, at_ms, seconds, status, asked.protocol,
+                      self.body, body, said, self.key)
+            )  # fmt: skip
+        told = revision.headers(self.role)
+        if asked.details and status == 200 and asked.protocol == NATURAL:
+            head, body = self._detailed(head, body)
+        self._reply(
+            0,
+            b"%b%bmodelyard-prediction: %b\r\n%b\r\n" % (stripped(head), told, id.hex().encode(), asked.extra),
+            body,
+        )
+        shadow = deployment.shadow
+        if shadow is not None and status < 500 and shadow.replicas.ready:
+            asking.mirror.copy(self, shadow)
+
+    def _elsewhere(self, revision: Revision) -> bool:
+        """Ask another revision, since this one cannot answer now."""
+        self._sent += 1
+        if self._sent >= _MOST_SENT:
+            return False
+        deployment = self._asking.deployments.named.get(self.head.deployment.name)
+        chosen = deployment.instead(revision) if deployment is not None else None
+        if chosen is None:
+            return False
+        revision.failed += 1
+        now_s = time_ns() // 1_000_000_000
+        seconds = perf_counter() - self._since
+        self._asking.measuring.add(revision.of(self.role, self.segment.name), now_s, 503, seconds, NOTHING)
+        self._asking.repeated += 1
+        self._send(chosen)
+        return True
+
+    def _detailed(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """The answer with its details around it."""
+        revision = self.revision
+        assert revision is not None  # noqa: S101 - it has answered
+        details = msgspec.json.encode(
+            {
+                "id": self.id.hex(),
+                "deployment": revision.deployment,
+                "model": revision.model,
+                "version": revision.version,
+                "revision": revision.number,
+                "endpoint": revision.endpoint,
+                "role": self.role,
+                "segment": self.segment.name,
+                "label": self.said.label,
+                "score": self.said.score,
+                "positive": self.said.positive,
+                "milliseconds": round(self.seconds * 1000, 3),
+            }
+        )
+        content = b'{"prediction":%b,"details":%b}' % (body.strip() or b"null", details)
+        return resized(head + b"\r\n", len(content))[:-2], content
+
+    def broken(self, why: str, *, sent: bool) -> None:
+        """See `upstream.Caller`."""
+        replica, revision = self._left(), self.revision
+        self._sent += sent
+        if self._done:
+            return
+        if replica is not None and revision is not None:
+            replica.broken += 1
+            revision.replicas.take_out(replica, why)
+        asking = self._asking
+        if self._sent >= _MOST_SENT:
+            self.refuse(503, f"{self._sent} replicas broke off before they answered. Ask again.")
+            return
+        asking.repeated += sent
+        if self._sent > 1 and revision is not None:  # it breaks whoever is asked: another revision may stand it
+            deployment = asking.deployments.named.get(self.head.deployment.name)
+            chosen = deployment.instead(revision) if deployment is not None else None
+            if chosen is not None:
+                self._send(chosen)
+                return
+        self.again(asking.deployments.named.get(self.head.deployment.name))
+
+    def overdue(self, message: str) -> None:
+        """It takes too long: answer it, and do not wait."""
+        if self._exchange is not None:
+            self._exchange.give_up()
+        self.refuse(504, message)
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer it ourselves."""
+        self._left()
+        if self._done:
+            return
+        self._done = True
+        self.status = status
+        asking = self._asking
+        asking.count(status)
+        if self.revision is not None:
+            of = self.revision.of(self.role, self.segment.name)
+            asking.measuring.add(of, time_ns() // 1_000_000_000, status, perf_counter() - self._since, NOTHING)
+        refusal = refuse(self.head.protocol, status, message)
+        lines = b"content-type: %b\r\n%b" % (refusal.content_type, self.head.extra)
+        if status == 503:
+            lines += b"retry-after: 1\r\n"
+        self._reply(status, lines, refusal.body)
+
+    def give_up(self) -> None:
+        """The client has gone."""
+        if self._done:
+            return
+        self._done = True
+        self._left()
+        self._asking.gone += 1
+        if self.waits is not None:
+            self.waits.waiting.remove(self)
+            self.waits = None
+        if self._exchange is not None:
+            self._exchange.give_up()
+
+
+def send(head: Head, body: bytes, revision: Revision, replica: Replica, segment: str, caller: Caller) -> Exchange:
+    """Send a request as a revision takes it; see `upstream.Upstream.ask`."""
+    upstream, inputs = replica.upstream, revision.settings(segment).inputs
+    if inputs and head.protocol == NATURAL:
+        body = renamed(body, inputs)
+        if not revision.external:
+            return upstream.ask(resized(head.head, len(body)) + body, caller)
+    if revision.external:
+        return upstream.ask(external(head, replica.url, body), caller)
+    return upstream.send(head.head, body, caller) if head.plain else upstream.ask(head.head + body, caller)
+
+
+def entry(
+    deployment: Deployment,
+    revision: Revision,
+    role: str,
+    segment: str,
+    id: bytes,
+    at_ms: int,
+    seconds: float,
+    status: int,
+    protocol: int,
+    request: bytes,
+    response: bytes,
+    said: Said,
+    key: str,
+    parent: bytes | None = None,
+) -> Entry:
+    """What is written down of an answer, by the deployment's policy."""
+    keep = deployment.input
+    hashed = keep == Keep.HASHED
+    if keep != Keep.ALL and not hashed and (keep == Keep.NONE or random() >= deployment.sample):  # noqa: S311
+        asked: bytes | None = None
+    else:
+        asked = request
+    return Entry(
+        id, deployment.name, at_ms, revision.number, revision.endpoint, revision.model, revision.version, role,
+        segment, int(seconds * 1e6), status, protocol, asked, response if deployment.output else None, hashed,
+        said.label, said.score, said.positive, key[:_LONGEST_KEY] or None, parent,
+    )  # fmt: skip
+
+
+def stripped(head: bytes) -> bytes:
+    """An answer's head without what the model server says of itself; it knows itself under another name."""
+    at = head.find(b"modelyard-")
+    while at > 0:
+        end = head.find(b"\r\n", at) + 2
+        while head.startswith(b"modelyard-", end):
+            end = head.find(b"\r\n", end) + 2
+        head = head[:at] + head[end:]
+        at = head.find(b"\r\nmodelyard-", at - 2) + 2
+        if at < 2:
+            break
+    return head
+
+
+def external(head: Head, url: str, body: bytes) -> bytes:
+    """A request as somebody else's endpoint gets it: to its own path."""
+    target, authority = address(url)
+    return b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n%b" % (
+        target, authority, head.fields, len(body), body,
+    )  # fmt: skip
+
+
+def resized(head: bytes, length: int) -> bytes:
+    """A head with another length of the body."""
+    lines = [each for each in head.split(b"\r\n") if each and not each.lower().startswith(b"content-length:")]
+    return b"\r\n".join((*lines, b"content-length: %d" % length, b"", b""))

@@ -1,0 +1,321 @@
+"""The routing table at work: each deployment with its revisions, and each revision with its replicas."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from random import random
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import quote, urlsplit
+
+from modelyard.domain.deployments import Role, Share, choose, position
+from modelyard.serving.backends import base
+
+from .answers import Reader
+from .inputs import Fields
+from .measuring import Of
+from .replicas import Replicas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from modelyard.settings import GatewaySettings
+    from modelyard.wire.routing import RoutedDeployment, RoutedRevision, RoutedSegment, RoutedSettings, Routing
+
+
+log = logging.getLogger("modelyard.gateway")
+
+
+class Waits(Protocol):
+    """A request for which nobody is ready.
+
+    Attributes:
+        since_s: when it began to wait, on the monotonic clock.
+    """
+
+    since_s: float
+
+    def again(self, deployment: Deployment | None) -> None:
+        """There may be somebody now; None: the deployment has gone."""
+        ...
+
+    def unanswered(self) -> None:
+        """It has waited long enough."""
+        ...
+
+
+class Chosen(NamedTuple):
+    """Who answers a request.
+
+    Attributes:
+        revision: it.
+        role: what it is for this request.
+    """
+
+    revision: Revision
+    role: str
+
+
+class Revision:
+    """One that can be asked. It outlives tables, as long as they name it.
+
+    Args:
+        deployment: name of it.
+        told: by the table.
+        settings: of the gateway.
+        came: called when a replica has become ready.
+
+    Attributes:
+        replicas: of it.
+        failed: answers of it that were not passed on, since another revision answered.
+        run_id: of the run that made its version; None: nobody asked yet.
+    """
+
+    def __init__(
+        self, deployment: str, told: RoutedRevision, settings: GatewaySettings, came: Callable[[], None]
+    ) -> None:
+        self.deployment = deployment
+        self.number, self.endpoint = told.number, told.endpoint
+        self.external = told.external
+        self.replicas = Replicas(
+            settings.queue, settings.timeout_s, settings.wait_s, lambda: None, came=came, external=told.external
+        )
+        self.failed = 0
+        self.run_id: str | None = None
+        self._of: dict[tuple[str, str], Of] = {}
+        self._heads: dict[str, bytes] = {}
+        self.update(told)
+
+    def update(self, told: RoutedRevision) -> None:
+        """What a newer table says of it."""
+        self.model, self.version = told.model, told.version
+        self._heads.clear()
+        self._default = _settings(told.default)
+        self._segments = {name: _settings(each) for name, each in told.segments.items()}
+        self.replicas.update(tuple(base.Replica(each.name, base.STARTING, each.url) for each in told.replicas))
+
+    @property
+    def ready(self) -> int:
+        """How many replicas take requests."""
+        return self.replicas.ready
+
+    def settings(self, segment: str) -> Settings:
+        """How a segment's requests are put to it."""
+        return self._segments.get(segment, self._default)
+
+    def of(self, role: str, segment: str) -> Of:
+        """What its answers are counted under."""
+        found = self._of.get((role, segment))
+        if found is None:
+            found = self._of[role, segment] = Of(self.deployment, self.number, self.endpoint, role, segment)
+        return found
+
+    def headers(self, role: str) -> bytes:
+        """Lines that its answers get."""
+        found = self._heads.get(role)
+        if found is None:
+            lines = [("model", self.endpoint or self.model), ("version", self.version), ("role", role)]
+            if not self.endpoint:
+                lines.append(("revision", str(self.number)))
+            told = "".join(f"modelyard-{name}: {quote(value, safe=' ')}\r\n" for name, value in lines if value)
+            found = self._heads[role] = told.encode()
+        return found
+
+    def __str__(self) -> str:
+        return self.endpoint or f"{self.deployment} revision {self.number}"
+
+
+class Settings(NamedTuple):
+    """How a segment's requests are put to a revision.
+
+    Attributes:
+        inputs: input column → field of the request, where they differ.
+        threshold: a score from here on makes an answer positive; None: the label says so.
+    """
+
+    inputs: dict[str, str]
+    threshold: float | None
+
+
+class Segment(NamedTuple):
+    """A segment of a deployment.
+
+    Attributes:
+        name: of it; empty: all others.
+        shares: who answers; `to` is an index.
+    """
+
+    name: str
+    shares: tuple[Share, ...]
+
+
+class Deployment:
+    """One name.
+
+    Args:
+        told: by the table.
+        revisions: of it, in the table's order.
+
+    Attributes:
+        fields: what is read of requests' bodies; None: nothing.
+        waiting: requests for which no replica is ready.
+    """
+
+    def __init__(self, told: RoutedDeployment, revisions: list[Revision]) -> None:
+        self.name = told.name
+        self.environment = told.environment
+        self.told = told
+        self.revisions = revisions
+        self.default = _segment("", told.default)
+        self.segments = {name: _segment(name, each) for name, each in told.segments.items()}
+        self.shadow = revisions[told.shadow.to] if told.shadow is not None and told.shadow.share > 0 else None
+        self.shadow_share = told.shadow.share if told.shadow is not None else 0.0
+        self.reader = Reader(told.answer)
+        names = [each.field for each in (told.segment, told.sticky, told.key) if each.field]
+        self.fields = Fields(list(dict.fromkeys(names))) if names else None
+        self.input, self.sample = told.recording.input, told.recording.sample
+        self.output = told.recording.output
+        self.waiting: deque[Waits] = deque()
+        self._standing = self._ranked()
+
+    def _ranked(self) -> tuple[Chosen, ...]:
+        """Who may stand in for others: stable, then the canary."""
+        found: dict[int, Chosen] = {}
+        for role in (Role.STABLE, Role.CANARY):
+            for segment in (self.default, *self.segments.values()):
+                for share in segment.shares:
+                    if share.role is role:
+                        found.setdefault(int(share.to), Chosen(self.revisions[int(share.to)], role.value))
+        return tuple(found.values())
+
+    def choose(self, segment: Segment, sticky: str) -> Chosen | None:
+        """Who answers a request; None if nobody is ready.
+
+        Args:
+            segment: of the request.
+            sticky: the key by which it stays with one revision; empty: at random.
+        """
+        shares = segment.shares
+        if len(shares) == 1:
+            share = shares[0]
+        elif shares:
+            share = choose(shares, position(sticky, self.name) if sticky else random())  # noqa: S311 - no secret
+        else:
+            return None
+        revision = self.revisions[int(share.to)]
+        if revision.replicas.ready:
+            return Chosen(revision, share.role.value)
+        return self.instead(revision)
+
+    def instead(self, of: Revision | None) -> Chosen | None:
+        """Who answers in place of a revision that cannot; None if nobody is ready."""
+        for each in self._standing:
+            if each.revision is not of and each.revision.replicas.ready:
+                return each
+        return None
+
+    @property
+    def stable(self) -> Revision | None:
+        """Who answers what is no prediction, such as a page: stable, canary, or an endpoint; ready ones first."""
+        found = [each.revision for each in self._standing] or self.revisions
+        return next((each for each in found if each.ready), found[0] if found else None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request without a segment would be answered."""
+        mine = [self.revisions[int(share.to)] for share in self.default.shares]
+        return any(each.ready for each in (*mine, *(each.revision for each in self._standing)))
+
+
+def _segment(name: str, told: RoutedSegment) -> Segment:
+    return Segment(name, tuple(Share(each.to, Role(each.role), each.weight) for each in told.shares if each.weight > 0))
+
+
+def _settings(told: RoutedSettings) -> Settings:
+    return Settings({column: field for column, field in told.inputs.items() if column != field}, told.threshold)
+
+
+class Deployments:
+    """All of them, as the newest table has them.
+
+    Args:
+        settings: of the gateway.
+        changed: called when there is another table.
+
+    Attributes:
+        generation: of the table; empty: there is none yet.
+        named: by name.
+    """
+
+    def __init__(self, settings: GatewaySettings, changed: Callable[[], None]) -> None:
+        self.generation = ""
+        self.named: dict[str, Deployment] = {}
+        self._settings = settings
+        self._changed = changed
+        self._revisions: dict[tuple[str, int, str, bool], Revision] = {}
+        self._leaving: list[Revision] = []
+
+    def apply(self, table: Routing) -> None:
+        """Work by a table that was checked; on the event loop."""
+        named, kept = {}, {}
+        for told in table.deployments:
+            revisions = []
+            for each in told.revisions:
+                key = (told.name, each.number, each.endpoint, each.external)
+                revision = self._revisions.get(key)
+                if revision is None:
+                    revision = Revision(told.name, each, self._settings, self._came(told.name))
+                else:
+                    revision.update(each)
+                kept[key] = revision
+                revisions.append(revision)
+            named[told.name] = Deployment(told, revisions)
+        before, self.named, self.generation = self.named, named, table.generation
+        gone = [each for key, each in self._revisions.items() if key not in kept]
+        self._revisions = kept
+        self._changed()
+        for name, old in before.items():
+            for question in tuple(old.waiting):
+                question.again(named.get(name))
+        for revision in gone:
+            revision.replicas.close()
+            self._leaving.append(revision)
+        log.info("Routing table %s: %s", table.generation, ", ".join(named) or "nothing")
+
+    def _came(self, name: str) -> Callable[[], None]:
+        def came() -> None:
+            deployment = self.named.get(name)
+            if deployment is not None:
+                for question in tuple(deployment.waiting):
+                    question.again(deployment)
+
+        return came
+
+    def revisions(self) -> Iterator[Revision]:
+        """All that tables name, and those that still answer."""
+        yield from self._revisions.values()
+        yield from self._leaving
+
+    def tick(self, now: float) -> None:
+        """Once a second: what takes too long is answered."""
+        for revision in self.revisions():
+            revision.replicas.tick()
+        self._leaving = [each for each in self._leaving if each.replicas.in_flight]
+        for deployment in self.named.values():
+            while deployment.waiting and now - deployment.waiting[0].since_s > self._settings.wait_s:
+                deployment.waiting[0].unanswered()
+
+    def close(self) -> None:
+        """Stop looking after replicas; what waits is refused."""
+        for deployment in self.named.values():
+            for question in tuple(deployment.waiting):
+                question.again(None)
+        for revision in self._revisions.values():
+            revision.replicas.close()
+
+
+def address(url: str) -> tuple[bytes, bytes]:
+    """Of somebody else's endpoint: the target of its requests, and its host and port."""
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.path or '/'}{query}".encode(), parts.netloc.rpartition("@")[2].encode()

@@ -1,0 +1,137 @@
+"""Copies of requests for shadows: their answers are counted, compared and recorded, and nobody waits for them.
+
+Copies go out some milliseconds after their requests were answered, those of that time together: the model server
+predicts them at once, which costs the machine, and so the callers, a fraction of what each alone would. When as many
+copies wait as may, further ones are dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from random import random
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Final
+
+from modelyard.domain.deployments import Role
+
+from .answers import NOTHING
+from .asking import entry, send
+
+if TYPE_CHECKING:
+    from .asking import Asking, Question
+    from .deployed import Revision
+    from .replicas import Replica
+
+_TOGETHER_S: Final = 0.01
+
+
+class Mirror:
+    """Sends them.
+
+    Args:
+        asking: where the requests are asked.
+        most: copies that wait or are with a shadow.
+
+    Attributes:
+        sent: copies that went out.
+        dropped: those that did not, since too many were under way.
+        under_way: those that wait or are with a shadow.
+    """
+
+    def __init__(self, asking: Asking, most: int) -> None:
+        self._asking = asking
+        self._most = most
+        self._next: list[Copy] = []
+        self.sent = 0
+        self.dropped = 0
+        self.under_way = 0
+
+    def copy(self, question: Question, shadow: Revision) -> None:
+        """Send a copy of a request that was answered, if it is its turn and there is room."""
+        share = question.head.deployment.shadow_share
+        if share < 1 and random() >= share:  # noqa: S311 - no secret
+            return
+        if self.under_way >= self._most:
+            self.dropped += 1
+            return
+        self.under_way += 1
+        if not self._next:
+            asyncio.get_running_loop().call_later(_TOGETHER_S, self._flush)
+        self._next.append(Copy(self, self._asking, question, shadow))
+
+    def _flush(self) -> None:
+        copies, self._next = self._next, []
+        for each in copies:
+            each.send()
+
+
+class Copy:
+    """A request for a shadow, until it is answered."""
+
+    __slots__ = ("_asking", "_mirror", "_question", "_replica", "_revision", "_since")
+
+    def __init__(self, mirror: Mirror, asking: Asking, question: Question, revision: Revision) -> None:
+        self._mirror = mirror
+        self._asking = asking
+        self._question = question
+        self._revision = revision
+        self._replica: Replica | None = None
+        self._since = 0.0
+
+    def send(self) -> None:
+        """Ask the shadow."""
+        replica = self._revision.replicas.pick()
+        if replica is None:
+            self._over()
+            self._mirror.dropped += 1
+            return
+        self._mirror.sent += 1
+        self._replica = replica
+        self._since = perf_counter()
+        replica.in_flight += 1
+        question = self._question
+        send(question.head, question.body, self._revision, replica, question.segment.name, self)
+
+    def answered(self, head: bytes, body: bytes) -> None:
+        """See `upstream.Caller`."""
+        self._count(int(head[9:12]), body)
+        self._over()
+
+    def broken(self, why: str, *, sent: bool) -> None:
+        """See `upstream.Caller`. It is not asked again."""
+        if self._replica is not None:
+            self._revision.replicas.take_out(self._replica, why)
+        if sent:
+            self._mirror.dropped += 1
+        self._over()
+
+    def overdue(self, message: str) -> None:  # noqa: ARG002 - as a question's
+        """It takes too long."""
+        self._count(504, b"")
+        self._over()
+
+    def _over(self) -> None:
+        self._mirror.under_way -= 1
+        if self._replica is not None:
+            self._replica.in_flight -= 1
+            self._replica = None
+
+    def _count(self, status: int, body: bytes) -> None:
+        question, asking, revision = self._question, self._asking, self._revision
+        deployment, segment = question.head.deployment, question.segment
+        seconds = perf_counter() - self._since
+        at_ms = time_ns() // 1_000_000
+        protocol = question.head.protocol
+        threshold = revision.settings(segment.name).threshold
+        said = deployment.reader.read(protocol, body).over(threshold) if status == 200 else NOTHING
+        role = Role.SHADOW.value
+        cell = asking.measuring.add(revision.of(role, segment.name), at_ms // 1000, status, seconds, said)
+        same = said.agrees(question.said) if question.status == 200 and status == 200 else None
+        if same is not None:
+            cell.pairs += 1
+            cell.disagreements += not same
+        if asking.recorder is not None:
+            asking.recorder.record(
+                entry(deployment, revision, role, segment.name, asking.ids.next(at_ms), at_ms, seconds, status,
+                      protocol, question.body, body, said, question.key, question.id)
+            )  # fmt: skip
