@@ -1,5 +1,6 @@
 """Requests that schemathesis invents from our description: no 500, and every answer is as described."""
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -43,10 +44,23 @@ RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 @schemathesis.serializer("application/x-msgpack")
 def packed(context, value) -> bytes:
-    """As JSON would have it, but for bytes, which JSON has not."""
-    if isinstance(value, dict) and isinstance(value.get("points"), str):
-        value = {**value, "points": value["points"].encode(errors="replace")}
-    return msgspec.msgpack.encode(value)
+    """As JSON would have it, but for bytes, which JSON has not, and for numbers that MessagePack has not."""
+    return msgspec.msgpack.encode(_packable(value))
+
+
+def _packable(value, name=""):
+    if isinstance(value, dict):
+        return {key: _packable(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_packable(each) for each in value]
+    if isinstance(value, str) and name == "points":
+        return value.encode(errors="replace")
+    if isinstance(value, str) and name in ("id", "parent", "prediction"):
+        try:
+            return base64.b64decode(value)
+        except ValueError:
+            return value
+    return value if not isinstance(value, int) or -(2**63) <= value < 2**64 else str(value)
 
 
 @quick.hook
