@@ -66,6 +66,9 @@ class Settings:
     replicas_dir: str = _setting(
         "", "Directory by which model servers on this machine are found again; empty: a directory under `data`."
     )
+    predictions_days: float = _setting(
+        90.0, "Days after which predictions and feedback are deleted; what was counted of them stays. 0: never.", least=0
+    )
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.", least=1, most=256)
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")

@@ -17,6 +17,7 @@ from modelyard.db.schema import prepare
 from modelyard.domain.errors import ModelyardError
 from modelyard.http.asgi import respond
 from modelyard.services.compaction import Compactor
+from modelyard.services.predictions import Retention
 
 from .express import Express
 from .health import PLAIN
@@ -52,6 +53,7 @@ class App:
         self.express = Express(state, metrics, ROUTES)
         self._site: Site | None = None
         self._checkpointer = Checkpointer(state.database)
+        self._retention = Retention(state.database, state.settings.predictions_days)
         self._noted = state.database.read(trash.last_note)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +93,7 @@ class App:
             if message["type"] == "lifespan.startup":
                 self.state.compactor.start()
                 self._checkpointer.start()
+                self._retention.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self.close()
@@ -119,6 +122,7 @@ class App:
         """Commit what is queued and let go of the database."""
         self.state.compactor.stop()
         self._checkpointer.stop()
+        self._retention.stop()
         self.state.database.close()
         self._checkpointer.finish()
 
