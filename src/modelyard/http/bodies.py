@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from modelyard.domain.errors import ModelyardError, TooLarge, Unavailable
 
-from .protocol import SLOWEST
+from .taking import SLOWEST
 
 if TYPE_CHECKING:
     from .asgi import Message, Receive

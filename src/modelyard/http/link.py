@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from .taking import Taking
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -52,6 +54,7 @@ class Served(asyncio.Protocol):
         self._out: list[bytes] = []
         self._leaving = False
         self._loop = asyncio.get_running_loop()
+        self._taking = Taking()
         transport.write(AGREED)
 
     def data_received(self, data: bytes) -> None:
@@ -61,7 +64,7 @@ class Served(asyncio.Protocol):
         at, size = 0, len(data)
         while size - at >= 12:
             number, head, body = FRAME.unpack_from(data, at)
-            if head > LARGEST_HEAD or body > LARGEST_BODY:
+            if head > LARGEST_HEAD or body > LARGEST_BODY or (head and number in self._open):
                 self.transport.abort()
                 return
             middle = at + 12 + head
@@ -117,7 +120,13 @@ class Served(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Most of the answers were taken."""
+        self._taking.moved()
         self.transport.resume_reading()
+
+    def close_if_stuck(self, now: float, patience_s: float) -> None:
+        """Hang up if too little of the answers is taken; called every few seconds."""
+        if self._taking.stuck(self.transport, now, patience_s):
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """Answer what is under way, and ask for no more; called at the server's stop."""

@@ -15,6 +15,7 @@ from typing import Protocol as Interface
 import uvicorn
 import uvloop
 
+from .link import Served
 from .listener import BACKLOG
 from .memory import reuse_buffers
 from .protocol import Protocol
@@ -142,7 +143,7 @@ class Server(uvicorn.Server):
         if counter % _SWEEP_TICKS == 0:
             now = time.monotonic()
             for connection in tuple(self.server_state.connections):
-                if isinstance(connection, Protocol):
+                if isinstance(connection, Protocol | Served):
                     connection.close_if_stuck(now, self._patience_s)
         return await super().on_tick(counter)
 

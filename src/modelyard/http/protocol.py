@@ -16,6 +16,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from . import link
+from .taking import Taking
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,9 +28,6 @@ log = logging.getLogger("modelyard.http")
 
 LARGEST_HEAD: Final = 64 * 1024
 """Bytes of request line and headers; several times what proxies in front of us let through."""
-
-SLOWEST: Final = 1024
-"""Bytes a second that a client has to take of an answer, on average, once it takes longer than the patience."""
 
 _LINGER_S: Final = 5.0
 """So long a client that was answered may be silent before we hang up on it, and six times as long it may go on."""
@@ -111,8 +109,7 @@ class Protocol(HttpToolsProtocol):
         self._exit: Any = None
         self._idle_after: Any = _NOTHING
         self._idle_since = 0.0
-        self._unsent = 0
-        self._unsent_since = 0.0
+        self._taking = Taking()
         self._express: Express | None = getattr(self.config.app, "express", None)
         self._links = self._express is not None and getattr(self.config.app, "links", False)
         self._hurrying = False
@@ -337,7 +334,7 @@ class Protocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """The client has taken most of what was sent."""
         super().resume_writing()
-        self._unsent = 0
+        self._taking.moved()
         if self._blocked:
             self._blocked = False
             self._answered()
@@ -445,14 +442,9 @@ class Protocol(HttpToolsProtocol):
 
         A connection that waits for a next request is not stuck: uvicorn's keep-alive timer has it.
         """
-        unsent = self.transport.get_write_buffer_size()
-        if not unsent or not self._unsent:
-            self._unsent, self._unsent_since = unsent, now
-        elif now - self._unsent_since > patience_s:
-            if self._unsent - unsent < SLOWEST * patience_s:
-                self.transport.abort()
-                return
-            self._unsent, self._unsent_since = unsent, now
+        if self._taking.stuck(self.transport, now, patience_s):
+            self.transport.abort()
+            return
         cycle: Any = self.cycle
         if self._hurrying or self._open or self.timeout_keep_alive_task is not None:
             self._idle_after = _NOTHING

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from modelyard.http import link
 from tests.serving.live.process import ModelServer, serving, until
 from tests.serving.live.wire import HEAD, Wire, chunked, post
 
@@ -366,6 +367,53 @@ def test_every_route_says_which_methods_it_has(target):
                 assert wrong.content
         assert wire.send(b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n").answer().status == 204
         assert wire.send(b"TRACE /health HTTP/1.1\r\nhost: x\r\n\r\n").answer().status == 405
+
+
+# ------------------------------------------------------------ links
+
+
+def _linked(server: ModelServer, stack: contextlib.ExitStack) -> Wire:
+    wire = stack.enter_context(Wire(server))
+    wire.send(link.ASKED + b"host: x\r\n\r\n")
+    assert wire.socket.recv(len(link.AGREED)) == link.AGREED
+    return wire
+
+
+def _frame(number: int, request: bytes) -> bytes:
+    head, _, body = request.partition(b"\r\n\r\n")
+    return link.FRAME.pack(number, len(head), len(body)) + head + body
+
+
+def _reply(wire: Wire) -> tuple[int, bytes, bytes]:
+    while len(wire.buffer) < link.FRAME.size:
+        wire.buffer += wire.socket.recv(65536)
+    number, head, body = link.FRAME.unpack_from(wire.buffer)
+    while len(wire.buffer) < link.FRAME.size + head + body:
+        wire.buffer += wire.socket.recv(65536)
+    answer, wire.buffer = wire.buffer[link.FRAME.size :][: head + body], wire.buffer[link.FRAME.size + head + body :]
+    return number, answer[:head], answer[head:]
+
+
+def test_links_bear_what_others_send(server, closing):
+    fine = post("/predict", FINE)
+    wire = _linked(server, closing)
+    wire.send(*(bytes((each,)) for each in _frame(7, fine)))
+    number, head, body = _reply(wire)
+    assert (number, head[:12], body) == (7, b"HTTP/1.1 200", b'"FINE"')
+    for request in (
+        b"GET /health HTTP/1.1\r\n\r\n", b"\0\xff", chunked("/predict", b"{}"),
+        post("/predict", FINE, "connection: close"), post("/predict", FINE, "content-length: 16"),
+        b"POST /predict HTTP/1.1\r\ncontent-length: 99\r\n\r\n{}", link.ASKED,
+    ):  # fmt: skip
+        assert _reply(wire.send(_frame(8, request))) == (8, b"", b"")  # over a plain connection, please
+    wire.send(_frame(9, post("/predict", {"mood": "sleep 0.2"})), _frame(9, b""), _frame(9, b""), _frame(10, fine))
+    assert _reply(wire)[0] == 10  # nobody waited for the other
+    for wrong in (_frame(1, fine) * 2, b"\xff" * 100, link.FRAME.pack(1, 70_000, 0), link.FRAME.pack(1, 10, 2**31)):
+        wire = _linked(server, closing)
+        with contextlib.suppress(ConnectionError):
+            while wire.send(wrong).socket.recv(65536):
+                pass
+    assert server.ask("POST", "/predict", FINE)[0] == 200
 
 
 # ------------------------------------------------------------ what is told of it
