@@ -115,7 +115,7 @@ def kept(path: Path) -> Routing | None:
 # ---------------------------------------------------------------------------- a file that people write
 
 
-class _Strict(msgspec.Struct, forbid_unknown_fields=True):
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A part of the file; what is misspelt is noticed."""
 
 
