@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard import optional
-from modelyard.domain.errors import InvalidArgument, ModelyardError
+from modelyard.domain.errors import InvalidArgument, ModelyardError, Unavailable
 from modelyard.http.asgi import answered, respond
 from modelyard.http.bodies import Bodies, Gone, TooSlow
 
@@ -155,8 +155,15 @@ class Front:
         parent = headers.get(b"traceparent", b"")
         give_up = self._asking.ask(found, kind, json_bytes, body, request_id, reply, parent)
         del body  # the queue has it, and lets go of it before we do
-        if give_up is not None and not await answered(waiting, receive):
-            give_up()
+        try:
+            if give_up is not None and not await answered(waiting, receive):
+                give_up()
+                return
+        except asyncio.CancelledError:  # the server stops, and this took longer than it waits
+            if give_up is not None:
+                give_up()
+            error = Unavailable("The server is stopping.")
+            await _send(send, self._asking.refuse(found, 503, error, request_id), _CLOSE)
             return
         await _send(send, waiting.result())
 

@@ -60,7 +60,7 @@ class Placement:
         self._placed: dict[int, Version] = {}
         self._workers: set[Worker] = set()
         self._pool: list[Worker] = []
-        self._risky: set[str] = set()  # what a process died or hung over is loaded in one of its own from then on
+        self._risky: set[str] = set()  # what a process died or hung over; the next time it is loaded in one of its own
         self._starting = asyncio.Semaphore(max(2, spawning.cores(settings)))
         self._growing = asyncio.Lock()
         self._evicting = asyncio.Lock()
@@ -165,6 +165,7 @@ class Placement:
             try:
                 version.told = await workers[0].load(note, self._settings.load_timeout_s)
                 self._attach(version, workers[0])
+                self._risky.discard(version.found.identity)  # it was not to blame
                 for worker in workers[1:] if version.told.forked else ():
                     await worker.loaded(version.slot, self._settings.load_timeout_s)
                     self._attach(version, worker)
@@ -308,27 +309,29 @@ class Placement:
             version.task = self._tasks.spawn(self._keep(version, pause))
 
     async def _keep(self, version: Version, pause: float) -> None:
+        failures = 0
         try:
             while version.lacking:
                 await asyncio.sleep(pause)
                 try:
                     await self._fill(version)
                 except ModelyardError as error:
+                    failures += 1
                     pause = min(_LONGEST_PAUSE_S, max(1.0, pause * 2))
-                    self._stays_away(version, error)
+                    self._stays_away(version, error, failures)
             await asyncio.gather(*(self._leave(version, worker) for worker in version.leaving))
             await self._make_room(keep=version)
         finally:
             version.task = None
             self._mend(version)
 
-    def _stays_away(self, version: Version, error: ModelyardError) -> None:
-        """A version that was there could not be brought back this time."""
+    def _stays_away(self, version: Version, error: ModelyardError, failures: int) -> None:
         log.error("%s could not be loaded again: %s", shown(version.found), error.message)
         version.reason = error.message
         if not version.workers:
             version.state = RESTARTING
-            version.queue.refuse(Unavailable(f"The model could not be loaded again: {error.message}"))
+            if failures > 1:  # once may be an accident: who waits may wait for another try
+                version.queue.refuse(Unavailable(f"The model could not be loaded again: {error.message}"))
 
     # ------------------------------------------------------------ memory
 
