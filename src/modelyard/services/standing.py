@@ -13,11 +13,13 @@ from modelyard.db.deployments import Row
 from modelyard.domain import deployments as domain
 from modelyard.domain.deployments import Revision, Share, Spec, State, Target, promoted
 from modelyard.domain.differences import Change, changes
-from modelyard.domain.errors import ModelyardError, NotFound
+from modelyard.domain.errors import ModelyardError
 from modelyard.domain.rollouts import Measurements, Rollout, Status, Step, StepKind, Traffic, traffic
 from modelyard.domain.specs import document
 
-from . import deployments, policies
+from . import deployments
+from .controller import desired
+from .controller.desired import same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,19 +111,10 @@ def wanted(tx: Transaction, spec: Spec, *, elsewhere: str = "") -> tuple[Target 
         spec: of the deployment.
         elsewhere: URI of the registry that is followed, if it is not this server's.
     """
-    if spec.url:
-        return Target(url=spec.url), "The URL is given."
-    if elsewhere:
+    if elsewhere and not spec.url:
         return None, f"The registry at {elsewhere} says what is wanted."
-    slot = spec.models[0] if len(spec.models) == 1 else spec.name
-    try:
-        version, why = policies.selected(tx, spec.environment, slot)
-    except NotFound as error:
-        return None, error.message
-    if version is None:
-        return None, why
-    digest = version.tags.get(policies.DIGEST_TAG, "")
-    return Target(version.model, str(version.number), version.location, digest, "", version.label or ""), why
+    found = desired.resolve(tx, spec)
+    return found.target, found.why
 
 
 def get(tx: Transaction, name: str, *, elsewhere: str = "") -> Standing:
@@ -156,7 +149,7 @@ def of(tx: Transaction, row: Row, *, elsewhere: str = "") -> Standing:
         )
         for segment in ("", *row.spec.segments)
     }
-    phase, told = _phase(row, state, running, stable, target, why)
+    phase, told = _phase(row, state, running, stable, target, why, known=not elsewhere or bool(row.spec.url))
     ended = rollouts_db.ended_ms(tx, row.id).get(rollout_id) if rollout_id is not None else None
     return Standing(
         row, state, phase, told, target, why, stable, canary, rollout_id, rollout, ended, shares, flow.shadow
@@ -172,7 +165,14 @@ def _flow(running: Rollout | None) -> Traffic:
 
 
 def _phase(
-    row: Row, state: State, running: Rollout | None, stable: Revision | None, target: Target | None, why: str
+    row: Row,
+    state: State,
+    running: Rollout | None,
+    stable: Revision | None,
+    target: Target | None,
+    why: str,
+    *,
+    known: bool,
 ) -> tuple[Phase, str]:
     now = f"Revision {stable.number} ({stable.target}) answers." if stable is not None else "Nothing answers yet."
     if running is not None:
@@ -183,20 +183,20 @@ def _phase(
         return phase, f"{now} Revision {running.canary} is at {told}"
     if state.paused:
         return Phase.PAUSED, f"{now} Changes wait: the deployment is paused."
+    if target is None and known:
+        return (Phase.SERVING, now) if stable is not None else (Phase.WAITING, why)
+    if state.held is not None and state.held.spec == row.spec and _is(state.held.target, target):
+        return Phase.HELD, f"{now} {state.held.target} is held back: {state.held.reason}"
     if state.trouble:
         return Phase.TROUBLED, f"{now} {state.trouble}"
-    if target is None:
-        return (Phase.SERVING, now) if stable is not None else (Phase.WAITING, why)
-    if stable is not None and stable.spec == row.spec and same(stable.target, target):
+    if stable is not None and stable.spec == row.spec and _is(stable.target, target):
         return Phase.SERVING, now
-    if state.held is not None and state.held.spec == row.spec and same(state.held.target, target):
-        return Phase.HELD, f"{now} {target} is held back: {state.held.reason}"
-    return Phase.STARTING if stable is None else Phase.ROLLING_OUT, f"{now} {target} is about to be rolled out."
+    coming = f" {target} is about to be rolled out." if target is not None else ""
+    return Phase.STARTING if stable is None else Phase.ROLLING_OUT, f"{now}{coming}"
 
 
-def same(one: Target, other: Target) -> bool:
-    """Whether two targets are the same version, or the same URL."""
-    return (one.model, one.version, one.url) == (other.model, other.version, other.url)
+def _is(one: Target, target: Target | None) -> bool:
+    return target is None or same(one, target)
 
 
 def step_told(rollout: Rollout) -> str:
