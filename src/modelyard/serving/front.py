@@ -162,8 +162,8 @@ class Front:
         except asyncio.CancelledError:  # the server stops, and this took longer than it waits
             if give_up is not None:
                 give_up()
-            error = Unavailable("The server is stopping.")
-            await _send(send, self._asking.refuse(found, 503, error, request_id), _CLOSE)
+            stopping = Unavailable("The server is stopping.")
+            await _send(send, self._asking.refuse(found, 503, stopping, request_id), _CLOSE)
             return
         await _send(send, waiting.result())
 
