@@ -65,7 +65,7 @@ def up(given: Mapping[str, Any], gateway_port: int | None, gateways: int) -> int
             stage=1,
         )
         parts = [server]
-        called = front.name or f"{socket.gethostname()}:{outside.getsockname()[1]}"
+        called = front.name or f"{socket.gethostname().lower()}-{outside.getsockname()[1]}"
         for number in range(1, gateways + 1):
             suffix = "" if gateways == 1 else f"-{number}"
             name = f"gateway{suffix}"

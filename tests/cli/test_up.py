@@ -1,0 +1,145 @@
+"""`modelyard up`: everything on one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from modelyard.serving.backends.base import Spec
+from modelyard.serving.backends.lasting import open_lasting
+from tests.cli.process import modelyard
+from tests.reliability.process import Client, until
+from tests.reliability.stack import Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    made = Stack(tmp_path / "data")
+    yield made
+    made.end()
+
+
+def healthy(url: str) -> bool:
+    client = Client(url, timeout=20)
+    try:
+        return client.send("GET", "/health")[0] == 200
+    finally:
+        client.close()
+
+
+def test_it_starts_is_looked_at_and_stops_with_everything(stack: Stack) -> None:
+    stack.start()
+    assert healthy(stack.url)
+    assert healthy(stack.gateway)
+    found = stack.processes()
+    assert len(found["server"]) == len(found["gateway"]) == 1
+
+    again = modelyard("up", "--data", stack.data, "--port", 0, "--gateway-port", 0)
+    assert again.returncode == 1
+    assert f"Modelyard is up already on {stack.data}" in again.stderr
+    assert stack.url in again.stderr
+    assert stack.gateway in again.stderr
+
+    # a model server, as the controller would start it: here one that never gets ready
+    backend = open_lasting(str(stack.data / "replicas"))
+    env = {"STACK": stack._environment["STACK"]}
+    backend.ensure(Spec(name="tea-r1", models=("/no/such/model",), env=env))
+    until(lambda: stack.processes()["keeper"])
+    stack.stop()
+    assert backend.list() == ()
+    backend.close()
+    connection = sqlite3.connect(stack.data / "modelyard.db")
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def test_server_and_gateway_come_back_where_they_were_and_nobody_is_refused(stack: Stack) -> None:
+    stack.start()
+    for role, url in (("server", stack.url), ("gateway", stack.gateway)):
+        (before,) = stack.processes()[role]
+        os.kill(before, signal.SIGKILL)
+        assert healthy(url)  # the connection waited
+        (after,) = until(lambda role=role: stack.processes()[role])
+        assert after != before
+    assert "server ended (signal SIGKILL); it is started again" in stack.said()
+    stack.stop()
+
+
+def test_several_gateways_share_a_port(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "data", "--gateways", "2").start()
+    try:
+        first, _ = stack.processes()["gateway"]
+        os.kill(first, signal.SIGSTOP)
+        os.kill(first, signal.SIGKILL)
+        assert all(healthy(stack.gateway) for _ in range(5))
+        until(lambda: len(stack.processes()["gateway"]) == 2)
+        assert {each.name for each in (stack.data / "gateways").iterdir()} == {"gateway-1", "gateway-2"}
+        stack.stop()
+    finally:
+        stack.end()
+
+
+def test_model_servers_outlive_a_kill_of_everything_else(stack: Stack) -> None:
+    stack.start()
+    backend = open_lasting(str(stack.data / "replicas"))
+    backend.ensure(Spec(name="tea-r1", models=("/no/such/model",), env={"STACK": stack._environment["STACK"]}))
+    (keeper,) = until(lambda: stack.processes()["keeper"])
+    backend.close()
+    assert stack.process is not None
+    stack.process.kill()
+    until(lambda: not (stack.processes()["server"] or stack.processes()["gateway"]))
+    stack.process.wait()
+    assert stack.process.stdout is not None
+    stack.process.stdout.close()
+    assert stack.processes()["keeper"] == [keeper]
+    stack.start()  # it finds them, and ends them with the rest
+    stack.stop()
+
+
+def test_what_makes_a_start_impossible_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = modelyard("up", "--data", tmp_path / "data", "--port", 0, "--gateway-port", port)
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use.")
+    told = modelyard("up", "--data", tmp_path / "data", "--host", "0.0.0.0")
+    assert "nobody signs in" in told.stderr
+    told = modelyard("up", "--data", tmp_path / "data", "--workers", "2")
+    assert "2 workers need PostgreSQL" in told.stderr
+
+
+def test_a_server_that_cannot_run_ends_everything_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("This is no database. " * 100)
+    told = modelyard(
+        "up", "--data", tmp_path / "data", "--database", f"sqlite:///{tmp_path}/file", "--port", 0, "--gateway-port", 0
+    )
+    assert told.returncode == 1
+    assert "server  | Error: " in told.stderr
+    assert "server cannot run (exit code 1), so everything stops." in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_flags_reach_the_parts(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "data", "--log-format", "json", MODELYARD_GATEWAY_CORS_ORIGINS="http://shop").start()
+    try:
+        client = Client(stack.gateway)
+        assert client.send("GET", "/health", origin="http://shop")[0] == 200
+        client.close()
+        for role, variable in (
+            ("server", b"MODELYARD_LOG_FORMAT=json"),
+            ("gateway", b"MODELYARD_GATEWAY_LOG_FORMAT=json"),
+        ):
+            (process,) = stack.processes()[role]
+            told = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+            assert variable in told
+        assert urlsplit(stack.gateway).hostname == "127.0.0.1"
+        stack.stop()
+    finally:
+        stack.end()
