@@ -124,8 +124,8 @@ def _url(node: Node) -> str:
         return ""
     parts = urlsplit("")
     with contextlib.suppress(ValueError):
-        parts = urlsplit(text)
-        parts = parts if parts.port != 0 else urlsplit("")
+        found = urlsplit(text)
+        parts = found if found.port != 0 else parts
     usable = parts.scheme in ("http", "https") and parts.hostname
     if not usable or any(each.isspace() for each in text) or parts.fragment:
         node.wrong(f"{text[:200]!r} is no URL of an endpoint; expected such as http://legacy:8080/predict")
