@@ -80,9 +80,41 @@ def test_libraries_are_imported_ahead_and_nothing_of_the_model_is_run(tmp_path) 
     assert {"modelyard.serving.plan", "pandas"} <= prepared(path, tmp_path)
     assert "sklearn" not in prepared(path, tmp_path)
     (path / "MLmodel").write_text(
-        "flavors: {python_function: {loader_module: mlflow.sklearn}, sklearn: {}, antigravity: {}}"
+        "flavors: {python_function: {loader_module: mlflow.sklearn}, sklearn: "
+        "{serialization_format: skops}, antigravity: {}}"
     )
     assert {"sklearn", "skops"} <= (found := prepared(path, tmp_path))
     assert "antigravity" not in found
+    assert "scipy.stats" not in found  # for few models
     (path / "MLmodel").write_text("flavors: [")
     assert "modelyard.serving.plan" in prepared(path, tmp_path)
+
+
+def test_a_library_without_all_of_its_imports_works(tmp_path) -> None:
+    """What scikit-learn has of `scipy.stats`, each in its own way."""
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "MLmodel").write_text(
+        "flavors: {python_function: {loader_module: mlflow.sklearn}, sklearn: {serialization_format: skops}}"
+    )
+    code = f"""
+import sys
+from modelyard.serving import preparing
+preparing.prepare({str(folder)!r}, graphs=True)
+assert "sklearn.preprocessing" in sys.modules and "scipy.stats" not in sys.modules
+import numpy as np
+from sklearn.covariance import MinCovDet
+from sklearn.metrics import label_ranking_loss
+from sklearn.preprocessing import PowerTransformer, QuantileTransformer
+data = np.random.default_rng(0).normal(size=(50, 2))
+print(MinCovDet(random_state=0).fit(data).location_.shape)
+print(QuantileTransformer(n_quantiles=10, output_distribution="normal").fit_transform(data).shape)
+print(PowerTransformer("box-cox").fit_transform(np.exp(data)).shape)
+print(label_ranking_loss([[1, 0, 0], [0, 0, 1]], [[0.75, 0.5, 1], [1, 0.2, 0.1]]))
+import scipy, scipy.stats
+from scipy.stats import norm
+print(scipy.stats.norm is norm, norm.cdf(0.0), type(scipy.stats).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split("\n")[:5] == ["(2,)", "(50, 2)", "(50, 2)", "0.75", "True 0.5 module"], done.stderr

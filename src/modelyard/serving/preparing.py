@@ -7,6 +7,7 @@ found again, and said, when the model is loaded.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 from pathlib import Path
 from typing import Final
@@ -21,11 +22,14 @@ def prepare(folder: str, *, graphs: bool) -> None:
         folder: the model's directory; empty if that is not known.
         graphs: whether a model is answered by its ONNX graph, if it has one.
     """
+    gc.disable()  # what is imported stays; looking for what does not takes a tenth of the time
     for name in _ALWAYS:
         importlib.import_module(f"modelyard.serving.{name}")
     if folder:
         with contextlib.suppress(Exception):
             _prepare_for(Path(folder), graphs=graphs)
+    gc.freeze()
+    gc.enable()
 
 
 def _prepare_for(folder: Path, *, graphs: bool) -> None:
@@ -33,6 +37,7 @@ def _prepare_for(folder: Path, *, graphs: bool) -> None:
     from modelyard.packaging.flavors.base import FLAVORS, PYTHON_FUNCTION
     from modelyard.packaging.manifest import Model
     from modelyard.packaging.model import maker
+    from modelyard.serving.postponed import postponed
     from modelyard.serving.tuning.tuners import TUNERS
 
     manifest = Model.read(folder)
@@ -45,9 +50,12 @@ def _prepare_for(folder: Path, *, graphs: bool) -> None:
         wanted = [FLAVORS[flavor], *(TUNERS[name] for name in (flavor, *_ALIKE.get(flavor, ())) if name in TUNERS)]
     if manifest.takes_columns:
         wanted.insert(0, "pandas")
-    for name in wanted:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    with postponed("scipy.stats"):  # a quarter of what scikit-learn imports; few models ever call it
+        for name in wanted:
+            with contextlib.suppress(ImportError):
+                leaf = importlib.import_module(name)
+                if hasattr(leaf, "prepare"):
+                    leaf.prepare(manifest.flavors[flavor])
 
 
 _ALIKE: Final = {"pytorch": ("torch",)}

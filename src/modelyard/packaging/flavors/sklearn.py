@@ -10,7 +10,7 @@ import sklearn
 
 from modelyard.domain.errors import InvalidArgument
 from modelyard.packaging import code, loader_file
-from modelyard.packaging.flavors import pickled, skops_file
+from modelyard.packaging.flavors import pickled, skops_file, skops_light
 from modelyard.packaging.flavors.base import Predict, Saved
 from modelyard.packaging.flavors.sklearn_types import OWN
 from modelyard.packaging.trust import Trust
@@ -89,3 +89,9 @@ class Sklearn:
 
 
 FLAVOR = Sklearn()
+
+
+def prepare(config: Mapping[str, Any]) -> None:
+    """Import what loading a model with this entry in its MLmodel file needs; nothing of the model itself."""
+    if config.get("serialization_format") == "skops":
+        skops_light.prepare()

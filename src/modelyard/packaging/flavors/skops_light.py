@@ -109,6 +109,11 @@ def reader(file: Path, known: AbstractSet[str]) -> tuple[Any, list[str], list[st
     return skops_io, sorted(asked), sorted(set(asked) - known)
 
 
+def prepare() -> None:
+    """Import what `reader` needs."""
+    _ours()
+
+
 def _is_public(name: str) -> bool:
     """Whether a name in a file is one of scikit-learn's estimators, as skops would find them by its walk."""
     module, _, attribute = name.rpartition(".")
