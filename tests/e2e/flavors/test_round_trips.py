@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ import pytest
 
 from modelyard.domain.errors import PermissionDenied
 from modelyard.packaging import model as packaging
+from modelyard.serving import wanted
+from modelyard.settings import ServeSettings
 from tests.e2e.flavors.weighted import Weighted
+from tests.serving.live.process import ModelServer, serving
 
 for library in ("mlflow", "sklearn", "skops", "xgboost", "lightgbm", "onnx", "onnxruntime"):
     if importlib.util.find_spec(library) is None:
@@ -292,3 +296,41 @@ def test_stock_mlflows_pickles_need_leave(shared, theirs, name, flavor) -> None:
         with pytest.raises(PermissionDenied, match=r"is a pickle: .*allow_pickle=True"):
             load(theirs[0] / name)
     check(shared, theirs, name, flavor, allow_pickle=True)
+
+
+# ------------------------------------------------------------------------------------ served
+
+
+@pytest.fixture(scope="module")
+def server(theirs) -> Iterator[ModelServer]:
+    """Of everything that stock MLflow saved."""
+    paths = [each.parent for each in sorted(theirs[0].glob("*/MLmodel"))]
+    with serving(*paths, "--allow-pickle") as running:
+        yield running
+
+
+@pytest.mark.parametrize(("name", "flavor"), marked({**SAFE, **DEFAULT, **PICKLED}))
+def test_stock_mlflows_models_are_served_over_each_protocol(shared, theirs, server, name, flavor) -> None:
+    data, place = shared["DATA"], f"/models/{name}"
+    plain = server.post(f"{place}/predict", data.tolist())
+    if isinstance(plain[0], dict):  # the graph names its output
+        plain = [answer for each in plain for answer in each.values()]
+    scored = server.post(f"{place}/invocations", {"inputs": data.tolist()})["predictions"]
+    (told,) = server.get(f"/v2{place}")["inputs"] or [{"name": "any", "datatype": "FP32"}]  # without a signature
+    tensor = {"name": told["name"], "shape": list(data.shape), "datatype": told["datatype"], "data": data.tolist()}
+    (answered,) = server.post(f"/v2{place}/infer", {"inputs": [tensor]})["outputs"]
+
+    assert shared["plain"](scored) == plain
+    assert answered["data"] == np.asarray(plain).ravel().tolist()
+    numbers = np.array(plain, dtype=float)
+    numbers[np.isnan(numbers)] = np.inf  # which JSON has no word for
+    same(numbers, theirs[1][name.partition("-")[0]])
+    in_process = packaging.load_function(theirs[0] / name, allow_pickle=True).predict(data)
+    same(numbers, shared["plain"](in_process))
+
+
+@pytest.mark.parametrize(("name", "flavor"), marked(PICKLED))
+def test_stock_mlflows_pickles_are_served_with_the_switch_only(theirs, name, flavor) -> None:
+    with pytest.raises(PermissionDenied, match=r"a pickle or the like.* say --allow-pickle"):
+        wanted.parse([str(theirs[0] / name)], ServeSettings())
+    assert wanted.parse([str(theirs[0] / name)], ServeSettings(allow_pickle=True))
