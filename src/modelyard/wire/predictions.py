@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Raw
 
 from .message import Answer, Limit, Millis, NextCursor, QueryCursor, Request
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from modelyard.domain import predictions as domain
+    from modelyard.domain import statistics
+
 MOST_PREDICTIONS = 5000
+_NULL = Raw(b"null")
 
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="A prediction's id; it begins with the time.")]
 RawId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -19,6 +27,8 @@ Role = Annotated[
     Literal["stable", "canary", "shadow", "endpoint"], Meta(description="What the revision was when it answered.")
 ]
 Segment = Annotated[str, Meta(max_length=255, description="Of the request; empty: none.")]
+Label = Annotated[str, Meta(max_length=10_000, description="Read from the answer.")]
+RevisionNumber = Annotated[int, Meta(ge=0, le=2**31, description="0: an endpoint of somebody else.")]
 Truth = Annotated[
     str | int | float | bool | None, Meta(description="What would have been right: compared with the answer's label.")
 ]
@@ -34,7 +44,7 @@ class RecordedPrediction(Request):
     id: Annotated[RawId, Meta(description="48 bits of milliseconds, then what nobody else has.")]
     deployment: Name
     at_ms: Millis
-    revision: Annotated[int, Meta(ge=0, le=2**31)]
+    revision: RevisionNumber
     role: Role
     latency_us: Annotated[int, Meta(ge=0, le=2**53)]
     status: Annotated[int, Meta(ge=0, le=999)]
@@ -43,9 +53,9 @@ class RecordedPrediction(Request):
     version: Short = ""
     segment: Segment = ""
     input: Annotated[str | None, Meta(description="JSON.")] = None
-    input_hash: Annotated[str | None, Meta(max_length=128)] = None
+    input_hash: Annotated[str, Meta(max_length=128)] | None = None
     output: Annotated[str | None, Meta(description="JSON.")] = None
-    label: Annotated[str | None, Meta(max_length=10_000)] = None
+    label: Label | None = None
     score: float | None = None
     positive: bool | None = None
     key: Key | None = None
@@ -62,7 +72,7 @@ class RecordedFeedback(Request):
     deployment: Annotated[str, Meta(max_length=255)] = ""
     prediction: RawId | None = None
     key: Key | None = None
-    truth: Annotated[str | None, Meta(max_length=10_000)] = None
+    truth: Label | None = None
     right: bool | None = None
     principal: Short = ""
 
@@ -83,12 +93,13 @@ class Feedback(Request):
     key: Key | None = None
     truth: Truth = None
     right: Right = None
+    id: Annotated[Hex | None, Meta(description="Your own, of this feedback: it is then safe to repeat.")] = None
 
 
 class NewFeedback(Feedback):
     """One, or many in `feedback`."""
 
-    feedback: Annotated[list[Feedback] | None, Meta(max_length=MOST_PREDICTIONS)] = None
+    feedback: Annotated[list[Feedback], Meta(max_length=MOST_PREDICTIONS)] | None = None
 
 
 # ------------------------------------------------------------------------------------ out
@@ -131,9 +142,9 @@ class Prediction(Answer):
     segment: str
     latency_ms: float
     status: int
-    input: Annotated[Raw, Meta(description="Null if it was not kept.")]
+    input: Annotated[Any, Meta(description="Null if it was not kept.")]
     input_hash: str | None
-    output: Annotated[Raw, Meta(description="Null if it was not kept.")]
+    output: Annotated[Any, Meta(description="Null if it was not kept.")]
     label: str | None
     score: float | None
     positive: bool | None
@@ -163,14 +174,14 @@ class PredictionFilter(Request):
     deployment: Short = ""
     model: Short = ""
     version: Short = ""
-    revision: Annotated[int | None, Meta(ge=0, le=2**31)] = None
+    revision: RevisionNumber | None = None
     role: Role | None = None
     segment: Segment | None = None
     status: Annotated[
         str, Meta(pattern="^(|ok|error|[0-9]{3})$", description="`ok` (below 400), `error` (5xx), or a number.")
     ] = ""
-    label: Annotated[str | None, Meta(max_length=10_000)] = None
-    key: Annotated[str | None, Meta(max_length=500)] = None
+    label: Label | None = None
+    key: Key | None = None
     right: Annotated[bool | None, Meta(description="Only those that feedback says are right, or wrong.")] = None
     since_ms: Millis | None = None
     until_ms: Annotated[Millis | None, Meta(description="This time excluded.")] = None
@@ -181,6 +192,120 @@ class PredictionQuery(PredictionFilter):
 
     limit: Limit = 100
     cursor: QueryCursor = ""
+
+
+# ------------------------------------------------------------------------------------ statistics
+
+Versions = Annotated[
+    str,
+    Meta(
+        max_length=600,
+        description="A version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME` for an endpoint.",
+    ),
+]
+
+
+class PeriodQuery(Request):
+    """Statistics of what and when. Periods begin and end with five minutes; the answer says which it is about."""
+
+    deployment: Annotated[str, Meta(min_length=1, max_length=255)]
+    segment: Segment | None = None
+    since_ms: Millis | None = None
+    until_ms: Millis | None = None
+
+
+class StatisticsQuery(PeriodQuery):
+    """Which statistics."""
+
+    version: Versions = ""
+    window: Annotated[
+        Literal["", "hour", "day"], Meta(description="Also by hour, or by day (UTC); empty: not by time.")
+    ] = ""
+
+
+class ComparisonQuery(PeriodQuery, kw_only=True):
+    """Which versions are compared."""
+
+    a: Versions
+    b: Versions
+
+
+class Numbers(Answer):
+    """What was counted. Shares are from 0 to 1; null where there is nothing to judge by."""
+
+    calls: int
+    errors: Annotated[int, Meta(description="Answered with 5xx.")]
+    error_rate: float | None
+    answered: Annotated[int, Meta(description="With feedback.")]
+    right: int
+    correctness: float | None
+    correctness_low: Annotated[float | None, Meta(description="Lower end of the 95 % interval (Wilson).")]
+    correctness_high: float | None
+    labelled: Annotated[int, Meta(description="Whose answer has a label.")]
+    positives: int
+    positive_share: float | None
+    latency_p50_ms: Annotated[float | None, Meta(description="To the upper bound of a bucket.")]
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+
+
+class VersionNumbers(Numbers):
+    """What was counted of one version, or of one endpoint."""
+
+    model: str
+    version: str
+    endpoint: Annotated[str, Meta(description="Empty: a version's.")]
+
+
+class SegmentNumbers(Numbers):
+    """What was counted in one segment."""
+
+    segment: str
+    versions: list[VersionNumbers]
+
+
+class WindowNumbers(Numbers):
+    """What was counted in an hour or a day."""
+
+    start_ms: int
+    versions: list[VersionNumbers]
+
+
+class ShadowNumbers(VersionNumbers):
+    """What was counted of a version that got copies."""
+
+    pairs: Annotated[int, Meta(description="Answers that can be compared with the caller's.")]
+    disagreements: int
+    agreement: float | None
+
+
+class Statistics(Answer):
+    """Statistics of a deployment: of the answers that callers got, and apart from them of shadows'."""
+
+    deployment: str
+    since_ms: Annotated[int, Meta(description="From here on; 0: from the beginning.")]
+    until_ms: int
+    total: Numbers
+    versions: list[VersionNumbers]
+    segments: list[SegmentNumbers]
+    windows: list[WindowNumbers]
+    shadows: list[ShadowNumbers]
+
+
+class Comparison(Answer):
+    """How version `a` stands against version `b` by feedback."""
+
+    deployment: str
+    since_ms: int
+    until_ms: int
+    a: VersionNumbers
+    b: VersionNumbers
+    difference: Annotated[float | None, Meta(description="Correctness of `a` less that of `b`; null: no feedback.")]
+    low: Annotated[float | None, Meta(description="Lower end of its 95 % interval (Newcombe).")]
+    high: float | None
+    answers: Annotated[int, Meta(description="With feedback, of both.")]
+    decided: Annotated[bool, Meta(description="Whether the interval leaves no doubt which is better.")]
+    told: Annotated[str, Meta(description="All of that in a sentence.")]
 
 
 # ------------------------------------------------------------------------------------ the names of the proxy
@@ -209,7 +334,7 @@ class ProxyPrediction(Answer):
     """A prediction in the words of a prediction proxy."""
 
     id: Hex
-    text: Annotated[Raw, Meta(description="The field `text` of the input, else the whole input; null: not kept.")]
+    text: Annotated[Any, Meta(description="The field `text` of the input, else the whole input; null: not kept.")]
     is_positive: ProxyAnswers
     details: ProxyDetails
 
@@ -234,3 +359,122 @@ class ProxyQuery(Request):
     """Which part of the list."""
 
     limit: Limit = 100
+
+
+# ------------------------------------------------------------------------------------ from the domain
+
+
+def prediction(of: domain.Stored) -> Prediction:
+    """The message that describes a prediction."""
+    return Prediction(**_fields(of))
+
+
+def details(
+    of: domain.Stored, feedback: Iterable[domain.Feedback], shadows: Iterable[domain.Stored]
+) -> PredictionDetails:
+    """The message that tells everything about a prediction."""
+    given = [
+        GivenFeedback(truth=each.truth, right=each.right, at_ms=each.at_ms, principal=each.principal)
+        for each in feedback
+    ]
+    return PredictionDetails(**_fields(of), feedback=given, shadows=[prediction(each) for each in shadows])
+
+
+def _fields(of: domain.Stored) -> dict[str, Any]:
+    it = of.prediction
+    told = it._asdict()
+    del told["latency_us"]
+    told.update(
+        id=it.id.hex(), latency_ms=it.latency_us / 1000, input=_raw(it.input), output=_raw(it.output),
+        parent=it.parent.hex() if it.parent is not None else None, truth=of.truth, right=of.right,
+    )  # fmt: skip
+    return told
+
+
+def _raw(text: str | None) -> Raw:
+    return _NULL if text is None else Raw(text.encode())
+
+
+def _shown(of: statistics.Count) -> dict[str, Any]:
+    low, high = of.correctness_interval or (None, None)
+    quantiles = [of.quantile(wanted) for wanted in (0.5, 0.95, 0.99)]
+    p50, p95, p99 = (None if each is None else each * 1000 for each in quantiles)
+    return {
+        "calls": of.calls, "errors": of.errors, "error_rate": _share(of.errors, of.calls), "answered": of.told,
+        "right": of.right, "correctness": of.correctness, "correctness_low": low, "correctness_high": high,
+        "labelled": of.labelled, "positives": of.positives, "positive_share": _share(of.positives, of.labelled),
+        "latency_p50_ms": p50, "latency_p95_ms": p95, "latency_p99_ms": p99,
+    }  # fmt: skip
+
+
+def _share(part: int, of: int) -> float | None:
+    return part / of if of else None
+
+
+def numbers(of: statistics.Count) -> Numbers:
+    """The message that holds counts."""
+    return Numbers(**_shown(of))
+
+
+def version_numbers(of: tuple[str, str, str], counted: statistics.Count) -> VersionNumbers:
+    """The message that holds the counts of a model, version and endpoint."""
+    return VersionNumbers(model=of[0], version=of[1], endpoint=of[2], **_shown(counted))
+
+
+def segment_numbers(
+    segment: str, counted: statistics.Count, versions: Mapping[tuple[str, str, str], statistics.Count]
+) -> SegmentNumbers:
+    """The message that holds the counts of a segment, and of each version in it."""
+    theirs = [version_numbers(of, each) for of, each in versions.items()]
+    return SegmentNumbers(segment=segment, versions=theirs, **_shown(counted))
+
+
+def window_numbers(
+    start_ms: int, counted: statistics.Count, versions: Mapping[tuple[str, str, str], statistics.Count]
+) -> WindowNumbers:
+    """The message that holds the counts of an hour or a day, and of each version in it."""
+    theirs = [version_numbers(of, each) for of, each in versions.items()]
+    return WindowNumbers(start_ms=start_ms, versions=theirs, **_shown(counted))
+
+
+def shadow_numbers(of: tuple[str, str, str], counted: statistics.Count) -> ShadowNumbers:
+    """The message that holds the counts of a shadow."""
+    agreed = None if not counted.pairs else 1 - counted.disagreements / counted.pairs
+    return ShadowNumbers(
+        model=of[0], version=of[1], endpoint=of[2], pairs=counted.pairs, disagreements=counted.disagreements,
+        agreement=agreed, **_shown(counted),
+    )  # fmt: skip
+
+
+def proxy_rates(of: statistics.Count) -> ProxyRates:
+    """Counts in the words of a prediction proxy."""
+    return ProxyRates(correctness_rate=of.correctness, right=of.right, answered=of.told, predictions=of.calls)
+
+
+def proxy_prediction(
+    of: domain.Stored,
+    text: Raw,
+    user_answered: bool | None,  # noqa: FBT001 - a value
+    run_id: str | None,
+) -> ProxyPrediction:
+    """A prediction in the words of a prediction proxy."""
+    it = of.prediction
+    return ProxyPrediction(
+        id=it.id.hex(),
+        text=text,
+        is_positive=ProxyAnswers(user_answered=user_answered, model_answered=it.positive),
+        details=ProxyDetails(
+            run_id=run_id,
+            model=it.model,
+            version=it.version,
+            revision=it.revision,
+            role=it.role,
+            elapsed_ms=it.latency_us / 1000,
+            timestamp=timestamp(it.at_ms),
+        ),
+    )
+
+
+def timestamp(at_ms: int) -> str:
+    """A time in ms as RFC 3339, UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
