@@ -28,6 +28,7 @@ EXTRAS: Final = {
     "prometheus_client": "serving",
     "psutil": "system",
     "psycopg": "postgres",
+    "pyarrow": "parquet",
     "ray": "ray",
     "safetensors": "torch",
     "sklearn": "sklearn",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .artifacts import Artifacts
-from .deployments import Deployments
 from .experiments import Experiments
 from .policies import Policies
+from .predictions import Predictions
 from .uris import shown
 
 
-class Client(Experiments, Artifacts, Policies, Deployments):
+class Client(Experiments, Artifacts, Policies, Predictions):
     """Everything that a tracking server and a model registry can do, with MLflow's names and arguments.
 
     It works with Modelyard servers and with stock MLflow servers from 2.9 on. Searches answer everything, fetched as it
