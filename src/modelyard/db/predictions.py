@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from modelyard.domain.deployments import Role
 from modelyard.domain.predictions import Prediction, Stored, first_id
 from modelyard.domain.statistics import Count, Of, bucket, slot_of
 
 from . import feedback, prediction_counts, served_names
 from .statement import Statement
-from .tables import prediction
+from .tables import model_version, prediction, registered_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from modelyard.domain.predictions import Wanted
 
@@ -53,6 +54,15 @@ _CORRECTNESS = Statement(
     select(_p.revision, _p.segment, func.sum(_p.right), func.count(_p.right))
     .where(_p.deployment_id == bindparam("of"), _p.told_ms >= bindparam("since"))
     .group_by(_p.revision, _p.segment)
+)
+_RUNS = Statement(
+    select(registered_model.c.name, model_version.c.version, model_version.c.run_uuid)
+    .join(registered_model, registered_model.c.id == model_version.c.model_id)
+    .where(
+        registered_model.c.name.in_(bindparam("models", expanding=True)),
+        model_version.c.version.in_(bindparam("versions", expanding=True)),
+        model_version.c.run_uuid.is_not(None),
+    )
 )
 _oldest: Any = select(_p.id).where(_p.uuid < bindparam("before")).order_by(_p.uuid).limit(bindparam("most"))
 _PRUNE = Statement(delete(prediction).where(_p.id.in_(_oldest.scalar_subquery())))
@@ -166,6 +176,8 @@ def _conditions(wanted: Wanted, before: bytes | None) -> list[Any]:
     ):  # fmt: skip
         if given is not None:
             found.append(column == given)
+    if not wanted.shadows:
+        found.append(_p.role != Role.SHADOW.value)
     if wanted.status is not None:
         found.append(_p.status.between(*wanted.status))
     return found
@@ -184,6 +196,13 @@ def _read(row: Row, name: str) -> Prediction:
 
 def _flag(value: int | None) -> bool | None:
     return None if value is None else bool(value)
+
+
+def runs_of(tx: Transaction, versions: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The runs that made versions, by model and version."""
+    numbers = {int(version) for _, version in versions if version.isdecimal() and len(version) < 18}
+    rows = tx.rows(_RUNS, models=list({model for model, _ in versions}), versions=list(numbers)) if numbers else []
+    return {(model, str(version)): run for model, version, run in rows}
 
 
 def correctness(tx: Transaction, deployment_id: int, since_ms: int) -> dict[tuple[int, str], tuple[int, int]]:

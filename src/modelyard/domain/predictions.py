@@ -183,6 +183,7 @@ class Wanted(NamedTuple):
         status: least and greatest, both included.
         right: whether feedback says so.
         since_ms, until_ms: from this time on, and before that.
+        shadows: whether shadows' answers are wanted, too.
     """
 
     deployment: str = ""
@@ -197,3 +198,4 @@ class Wanted(NamedTuple):
     right: bool | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    shadows: bool = True

@@ -33,6 +33,7 @@ GROUPS: Final = {
     "Policies": "What must hold for a version to serve somewhere, and which one is chosen.",
     "Deployments": "Served names: which revision answers them, and how a new one takes its place.",
     "Gateways": "What gateways are told, and what they tell.",
+    "Predictions": "What was answered, what was learnt about it later, and how versions compare.",
     "History": "Who changed what in the registry, when, from what, to what, and why.",
     "Logged models": "What one `log_model` call makes, before anything is registered.",
     "Artifacts": "Files of runs, logged models and versions.",
@@ -51,6 +52,7 @@ _VARIABLES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "environment": ("The environment's name.", {"type": "string", "minLength": 1}),
     "slot": ("The slot: a model's name, or one for which several compete.", {"type": "string", "minLength": 1}),
+    "prediction_id": ("The prediction's id, 32 hex digits.", {"type": "string", "minLength": 1}),
     "model_id": ("The logged model's id.", {"type": "string", "minLength": 1}),
     "path": ("The file's path below the root; slashes are part of it.", {"type": "string", "minLength": 1}),
 }
@@ -122,7 +124,7 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
         failures.update(set(route.errors) & {domain.PermissionDenied})
     kinds = [errors.STATUS[failure] for failure in failures]
     if route.media:
-        _transfer(route, operation, kinds)
+        _transfer(route, operation, kinds, components)
     else:
         if route.gives is not None or route.takes is not None:
             kinds.append(errors.NOT_ACCEPTABLE)
@@ -146,7 +148,11 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def _transfer(route: Route, operation: dict[str, Any], kinds: list[errors.Kind]) -> None:
+def _transfer(route: Route, operation: dict[str, Any], kinds: list[errors.Kind], components: dict[str, Any]) -> None:
+    if route.takes is not None:
+        operation["parameters"] += _query(route.takes, components)
+        operation["responses"] = {"200": {"description": "Found", "content": {route.media: {"schema": {}}}}}
+        return
     if route.method == "PUT":
         from modelyard.wire.artifacts import Stored  # noqa: PLC0415 - described here alone
 

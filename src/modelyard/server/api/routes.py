@@ -21,6 +21,7 @@ from .deployment_routes import DEPLOYMENTS
 from .edge import Route
 from .gateway_routes import GATEWAYS
 from .policy_routes import POLICIES
+from .prediction_routes import PREDICTIONS
 
 _BYTES: Final = "application/octet-stream"
 _GONE: Final = (NotFound,)
@@ -579,5 +580,6 @@ ROUTES: Final = [
     *ARTIFACTS,
     *DEPLOYMENTS,
     *GATEWAYS,
+    *PREDICTIONS,
     *TOTALS,
 ]
