@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from modelyard.http import link
+from tests.cli.process import Server
 from tests.serving.live.process import ModelServer, serving, until
 from tests.serving.live.wire import HEAD, Wire, chunked, post
 
@@ -29,6 +30,7 @@ def server(moody) -> Iterator[ModelServer]:
     arguments = ("--log-format", "json", "--log-requests", "--default-model", "moody")
     with serving(f"{NAME}={moody}", moody, *arguments, **PATIENCE) as running:
         yield running
+        _nothing_unforeseen(running)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,19 @@ def gateway(moody) -> Iterator[ModelServer]:
     with serving(f"{NAME}={moody}", moody, *bounds, "--default-model", "moody", **PATIENCE) as running:
         until(lambda: running.get("/replicas")["ready"])
         yield running
+        _nothing_unforeseen(running)
+
+
+def _nothing_unforeseen(server: ModelServer) -> None:
+    """Whether it took everything for what it was."""
+    for text in ("Exception in", "Traceback", "never retrieved", "never awaited", "asyncio", "Task was destroyed"):
+        assert not server.written(text), "".join(server.output)
+
+
+def _behind(server: ModelServer) -> Server:
+    """The model server itself, or the one behind the gateway."""
+    status, _, told = server.ask("GET", "/replicas")
+    return server if status == 404 else Server(server.process, json.loads(told)["replicas"][0]["url"])
 
 
 @pytest.fixture(params=["server", "gateway"])
@@ -103,20 +118,21 @@ def test_old_clients_that_stop_sending_get_nothing_but_the_answer(target):
 
 
 @pytest.mark.parametrize("way", ["short", "ordinary"])
-def test_what_somebody_asked_who_left_is_not_predicted(server, way):
+def test_what_somebody_asked_who_left_is_not_predicted(target, way):
     path = "/predict" if way == "short" else "/predict?x"
-    busy = threading.Thread(target=server.ask, args=("POST", "/predict", {"mood": "sleep 1"}))
+    server = _behind(target)
+    busy = threading.Thread(target=target.ask, args=("POST", "/predict", {"mood": "sleep 1"}))
     busy.start()
     until(lambda: server.get("/models/moody")["in_flight"] == 1)
     time.sleep(0.1)  # a worker that is quick gets its next frame at once; after this it counts as slow
     before = _counted(server, "modelyard_abandoned_total", model="moody")
-    with Wire(server) as leaver:
+    with Wire(target) as leaver:
         leaver.send(post(path, {"mood": "die"}))
         until(lambda: server.get("/models/moody")["waiting"] == 1)
     until(lambda: _counted(server, "modelyard_abandoned_total", model="moody") == before + 1, 0.5)
     busy.join()
-    assert server.ask("POST", "/predict", FINE)[0] == 200
-    assert not server.written("SIGKILL")
+    assert target.ask("POST", "/predict", FINE)[0] == 200
+    assert not target.written("SIGKILL")
 
 
 def test_who_leaves_in_the_middle_of_a_body_or_an_answer_leaves_nothing(target):
@@ -163,25 +179,25 @@ def test_what_does_not_come_in_time_is_given_up(target, closing):
         assert wire.finish().closed()
 
 
-def test_who_does_not_read_costs_little_and_not_for_long(target, closing):
+def test_who_does_not_read_costs_little_and_not_for_long(server, closing):
     body = json.dumps([{"mood": "m" * 10_000}] * 20).encode()
     asked = post("/predict", body) * 60
-    process = psutil.Process(target.process.pid)
+    process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
     most = slowest = 0.0
-    wires = [closing.enter_context(Wire(target, buffer=4096)) for _ in range(30)]
+    wires = [closing.enter_context(Wire(server, buffer=4096)) for _ in range(30)]
     for wire in wires:
-        threading.Thread(target=_push, args=(wire, asked), daemon=True).start()
-    while not most or sum(each.laddr.port == int(target.port) for each in process.net_connections()) > 10:
+        threading.Thread(server=_push, args=(wire, asked), daemon=True).start()
+    while not most or sum(each.laddr.port == int(server.port) for each in process.net_connections()) > 10:
         began = time.monotonic()
-        assert target.ask("GET", "/health")[0] == 200
+        assert server.ask("GET", "/health")[0] == 200
         slowest = max(slowest, time.monotonic() - began)
         most = max(most, process.memory_info().rss - before)
         time.sleep(0.02)
     print(f"at most {most / MB:.0f} MB more, /health within {slowest * 1000:.0f} ms")
     assert most < 100 * MB  # each may hold a few questions and answers of 200 kB, not 40 of both
     assert slowest < 0.5
-    assert target.ask("POST", "/predict", FINE)[0] == 200
+    assert server.ask("POST", "/predict", FINE)[0] == 200
 
 
 def _push(wire: Wire, data: bytes) -> None:
@@ -435,7 +451,7 @@ def test_nothing_secret_is_logged_and_each_line_is_json(server):
     assert SECRET not in "".join(server.output)
 
 
-def _counted(server: ModelServer, sample: str, **labels: str) -> float:
+def _counted(server: Server, sample: str, **labels: str) -> float:
     """A counter's value, 0 if it is not there."""
     text = server.ask("GET", "/metrics")[2].decode()
     return sum(
@@ -480,17 +496,17 @@ def test_what_is_counted_is_what_was_asked(server):
     assert len({family.name for family in families}) == len(families)
 
 
-def test_it_is_alive_while_a_body_of_a_hundred_megabytes_is_read(target):
+def test_it_is_alive_while_a_body_of_a_hundred_megabytes_is_read(server):
     text = b'[{"mood": "' + b"m" * 50_000_000 + b'"}, {"mood": "' + b"n" * 49_000_000 + b'"}]'
     taken: list[float] = []
     told: list[int] = []
 
     def ask() -> None:
-        told.append(target.ask("POST", "/predict", text)[0])
+        told.append(server.ask("POST", "/predict", text)[0])
 
-    asking = threading.Thread(target=ask)
+    asking = threading.Thread(server=ask)
     asking.start()
-    with Wire(target) as wire:
+    with Wire(server) as wire:
         while asking.is_alive():
             began = time.perf_counter()
             assert wire.send(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").answer().status == 200
