@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from random import random
 from time import monotonic, perf_counter, time_ns
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from modelyard.domain.deployments import Keep
+from modelyard.domain.deployments import Keep, Role
 from modelyard.domain.predictions import Ids
 from modelyard.serving.calls import NATURAL
 from modelyard.serving.refusals import refuse
@@ -196,6 +195,8 @@ class Question:
         if deployment is None:
             self.refuse(503, f"{self.head.deployment.name} is not answered here any more.")
             return
+        # shares are places in a table's list of revisions, and the table may be a newer one
+        self.segment = deployment.segments.get(self.segment.name, deployment.default)
         chosen = deployment.choose(self.segment, self._sticky)
         if chosen is not None:
             self._send(chosen)
@@ -236,14 +237,14 @@ class Question:
     # ------------------------------------------------------------ what comes of it
 
     def answered(self, head: bytes, body: bytes) -> None:
-        """See `upstream.Caller`."""
+        """See `exchange.Caller`."""
         replica, revision = self._left(), self.revision
         if replica is None or revision is None or self._done:
             return
         status = int(head[9:12])
         counts = replica.answered
         counts[head[9:12]] = counts.get(head[9:12], 0) + 1
-        if status == 503 and self._elsewhere(revision):
+        if status == 503 and self.role != Role.STABLE and self._elsewhere(revision):
             return
         self._done = True
         asking, asked, segment = self._asking, self.head, self.segment
@@ -277,7 +278,7 @@ class Question:
             asking.mirror.copy(self, shadow)
 
     def _elsewhere(self, revision: Revision) -> bool:
-        """Ask another revision, since this one cannot answer now."""
+        """Ask another revision, since this one cannot answer now. Stable has none: a canary is not there for that."""
         self._sent += 1
         if self._sent >= _MOST_SENT:
             return False
@@ -317,7 +318,7 @@ class Question:
         return resized(head + b"\r\n", len(content))[:-2], content
 
     def broken(self, why: str, *, sent: bool) -> None:
-        """See `upstream.Caller`."""
+        """See `exchange.Caller`."""
         replica, revision = self._left(), self.revision
         self._sent += sent
         if self._done:
@@ -407,7 +408,7 @@ def entry(
     """What is written down of an answer, by the deployment's policy."""
     keep = deployment.input
     hashed = keep == Keep.HASHED
-    if keep != Keep.ALL and not hashed and (keep == Keep.NONE or random() >= deployment.sample):  # noqa: S311
+    if keep != Keep.ALL and not hashed and (keep == Keep.NONE or deployment.samples.next() >= deployment.sample):
         asked: bytes | None = None
     else:
         asked = request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from random import random
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
 from modelyard.domain.deployments import Role, Share, choose, position
@@ -24,6 +24,25 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger("modelyard.gateway")
+
+_GOLDEN: Final = 0.6180339887498949
+
+
+class Turns:
+    """Positions from 0 to 1, spread as evenly as can be whatever part of them is looked at (Weyl's sequence).
+
+    Throwing dice would do, but is off by 1 % in one of twenty runs of 10,000 requests.
+    """
+
+    __slots__ = ("_at",)
+
+    def __init__(self) -> None:
+        self._at = random()  # noqa: S311 - no secret
+
+    def next(self) -> float:
+        """The next one."""
+        self._at = at = (self._at + _GOLDEN) % 1.0
+        return at
 
 
 class Waits(Protocol):
@@ -143,10 +162,12 @@ class Segment(NamedTuple):
     Attributes:
         name: of it; empty: all others.
         shares: who answers; `to` is an index.
+        turns: at which of them the next request stands.
     """
 
     name: str
     shares: tuple[Share, ...]
+    turns: Turns
 
 
 class Deployment:
@@ -158,6 +179,8 @@ class Deployment:
 
     Attributes:
         fields: what is read of requests' bodies; None: nothing.
+        copies: which requests are copied to the shadow.
+        samples: of which requests the input is kept.
         waiting: requests for which no replica is ready.
     """
 
@@ -170,6 +193,8 @@ class Deployment:
         self.segments = {name: _segment(name, each) for name, each in told.segments.items()}
         self.shadow = revisions[told.shadow.to] if told.shadow is not None and told.shadow.share > 0 else None
         self.shadow_share = told.shadow.share if told.shadow is not None else 0.0
+        self.copies = Turns()
+        self.samples = Turns()
         self.reader = Reader(told.answer)
         names = [each.field for each in (told.segment, told.sticky, told.key) if each.field]
         self.fields = Fields(list(dict.fromkeys(names))) if names else None
@@ -182,10 +207,10 @@ class Deployment:
         """Who may stand in for others: stable, then the canary."""
         found: dict[int, Chosen] = {}
         for role in (Role.STABLE, Role.CANARY):
-            for segment in (self.default, *self.segments.values()):
-                for share in segment.shares:
-                    if share.role is role:
-                        found.setdefault(int(share.to), Chosen(self.revisions[int(share.to)], role.value))
+            for segment in (self.told.default, *self.told.segments.values()):
+                for share in segment.shares:  # also those of no weight: stable while the canary has all requests
+                    if share.role == role:
+                        found.setdefault(share.to, Chosen(self.revisions[share.to], role.value))
         return tuple(found.values())
 
     def choose(self, segment: Segment, sticky: str) -> Chosen | None:
@@ -199,7 +224,7 @@ class Deployment:
         if len(shares) == 1:
             share = shares[0]
         elif shares:
-            share = choose(shares, position(sticky, self.name) if sticky else random())  # noqa: S311 - no secret
+            share = choose(shares, position(sticky, self.name) if sticky else segment.turns.next())
         else:
             return None
         revision = self.revisions[int(share.to)]
@@ -228,7 +253,8 @@ class Deployment:
 
 
 def _segment(name: str, told: RoutedSegment) -> Segment:
-    return Segment(name, tuple(Share(each.to, Role(each.role), each.weight) for each in told.shares if each.weight > 0))
+    shares = tuple(Share(each.to, Role(each.role), each.weight) for each in told.shares if each.weight > 0)
+    return Segment(name, shares, Turns())
 
 
 def _settings(told: RoutedSettings) -> Settings:
@@ -267,6 +293,7 @@ class Deployments:
                     revision = Revision(told.name, each, self._settings, self._came(told.name))
                 else:
                     revision.update(each)
+                    revision.replicas.look()  # who is about to get requests is ready by now, most likely
                 kept[key] = revision
                 revisions.append(revision)
             named[told.name] = Deployment(told, revisions)

@@ -8,7 +8,6 @@ copies wait as may, further ones are dropped.
 from __future__ import annotations
 
 import asyncio
-from random import random
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Final
 
@@ -48,8 +47,8 @@ class Mirror:
 
     def copy(self, question: Question, shadow: Revision) -> None:
         """Send a copy of a request that was answered, if it is its turn and there is room."""
-        share = question.head.deployment.shadow_share
-        if share < 1 and random() >= share:  # noqa: S311 - no secret
+        deployment = question.head.deployment
+        if deployment.shadow_share < 1 and deployment.copies.next() >= deployment.shadow_share:
             return
         if self.under_way >= self._most:
             self.dropped += 1
@@ -82,7 +81,7 @@ class Copy:
         """Ask the shadow."""
         replica = self._revision.replicas.pick()
         if replica is None:
-            self._over()
+            self._mirror.under_way -= 1
             self._mirror.dropped += 1
             return
         self._mirror.sent += 1
@@ -93,28 +92,29 @@ class Copy:
         send(question.head, question.body, self._revision, replica, question.segment.name, self)
 
     def answered(self, head: bytes, body: bytes) -> None:
-        """See `upstream.Caller`."""
-        self._count(int(head[9:12]), body)
-        self._over()
+        """See `exchange.Caller`."""
+        if self._over() is not None:
+            self._count(int(head[9:12]), body)
 
     def broken(self, why: str, *, sent: bool) -> None:
-        """See `upstream.Caller`. It is not asked again."""
-        if self._replica is not None:
-            self._revision.replicas.take_out(self._replica, why)
-        if sent:
-            self._mirror.dropped += 1
-        self._over()
+        """See `exchange.Caller`. It is not asked again."""
+        replica = self._over()
+        if replica is not None:
+            self._revision.replicas.take_out(replica, why)
+            self._mirror.dropped += sent
 
     def overdue(self, message: str) -> None:  # noqa: ARG002 - as a question's
         """It takes too long."""
-        self._count(504, b"")
-        self._over()
+        if self._over() is not None:
+            self._count(504, b"")
 
-    def _over(self) -> None:
-        self._mirror.under_way -= 1
-        if self._replica is not None:
-            self._replica.in_flight -= 1
-            self._replica = None
+    def _over(self) -> Replica | None:
+        """It is over; whom it was sent to, None if it was over before."""
+        replica, self._replica = self._replica, None
+        if replica is not None:
+            self._mirror.under_way -= 1
+            replica.in_flight -= 1
+        return replica
 
     def _count(self, status: int, body: bytes) -> None:
         question, asking, revision = self._question, self._asking, self._revision

@@ -124,7 +124,7 @@ class Call:
         return replica
 
     def answered(self, head: bytes, body: bytes) -> None:
-        """See `upstream.Caller`."""
+        """See `exchange.Caller`."""
         replica = self._left()
         if replica is None:
             return
@@ -134,7 +134,7 @@ class Call:
         self._reply(0, head + replica.tag, body)
 
     def broken(self, why: str, *, sent: bool) -> None:
-        """See `upstream.Caller`."""
+        """See `exchange.Caller`."""
         replica = self._left()
         self._sent += sent
         if replica is not None:

@@ -87,7 +87,7 @@ class Waiting:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def answered(self, head: bytes, body: bytes) -> None:
-        """See `upstream.Caller`."""
+        """See `exchange.Caller`."""
         if self.answer.done():
             return
         first, *lines = head.split(b"\r\n")
@@ -96,6 +96,6 @@ class Waiting:
         self.answer.set_result(Answer(int(first[9:12]), headers, body))
 
     def broken(self, why: str, *, sent: bool) -> None:  # noqa: ARG002 - a caller's signature
-        """See `upstream.Caller`."""
+        """See `exchange.Caller`."""
         if not self.answer.done():
             self.answer.set_exception(Unavailable(f"The server cannot be reached: {why}."))
