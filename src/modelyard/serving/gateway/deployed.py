@@ -111,7 +111,8 @@ class Revision:
         self._heads.clear()
         self._default = _settings(told.default)
         self._segments = {name: _settings(each) for name, each in told.segments.items()}
-        self.replicas.update(tuple(base.Replica(each.name, base.STARTING, each.url) for each in told.replicas))
+        # tables come when something has changed: who was not ready is asked again at once
+        self.replicas.update(tuple(base.Replica(each.name, base.READY, each.url) for each in told.replicas))
 
     @property
     def ready(self) -> int:
@@ -293,7 +294,6 @@ class Deployments:
                     revision = Revision(told.name, each, self._settings, self._came(told.name))
                 else:
                     revision.update(each)
-                    revision.replicas.look()  # who is about to get requests is ready by now, most likely
                 kept[key] = revision
                 revisions.append(revision)
             named[told.name] = Deployment(told, revisions)
