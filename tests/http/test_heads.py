@@ -136,7 +136,7 @@ def test_what_is_plain_is_the_same_to_the_parser(first: str, lines: list[str], l
     assert parser.should_keep_alive()
     assert not parser.should_upgrade()
     assert (seen.url, seen.body, seen.messages) == (post.path, body, 1)
-    assert seen.headers == [(name, value.rstrip(b" \t")) for name, value in post.fields]
+    assert [(name, value.rstrip(b" \t")) for name, value in seen.headers] == post.fields
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_who_does_not_read_costs_little_and_not_for_long(server, closing):
     most = slowest = 0.0
     wires = [closing.enter_context(Wire(server, buffer=4096)) for _ in range(30)]
     for wire in wires:
-        threading.Thread(server=_push, args=(wire, asked), daemon=True).start()
+        threading.Thread(target=_push, args=(wire, asked), daemon=True).start()
     while not most or sum(each.laddr.port == int(server.port) for each in process.net_connections()) > 10:
         began = time.monotonic()
         assert server.ask("GET", "/health")[0] == 200
@@ -349,6 +349,15 @@ def test_a_body_that_is_refused_may_be_sent_to_its_end(target):
     connection.close()
 
 
+def test_blanks_around_a_value_are_not_part_of_it(target):
+    with Wire(target) as wire:
+        head = b"transfer-encoding: \t chunked\r\ncontent-encoding: identity \t\r\nx-request-id: me \r\n\r\n"
+        answer = wire.send(
+            b"POST /predict " + HEAD + head + b"10\r\n" + b'{"mood": "fine"}' + b"\r\n0\r\n\r\n"
+        ).answer()
+        assert (answer.content, answer.headers["x-request-id"]) == ("FINE", "me")
+
+
 @pytest.mark.parametrize("path", [f"http://elsewhere:80{PREDICT}", PREDICT, PREDICT + "?a=b", PREDICT + "#part"])
 def test_ways_to_say_where(target, path):
     with Wire(target) as wire:
@@ -504,7 +513,7 @@ def test_it_is_alive_while_a_body_of_a_hundred_megabytes_is_read(server):
     def ask() -> None:
         told.append(server.ask("POST", "/predict", text)[0])
 
-    asking = threading.Thread(server=ask)
+    asking = threading.Thread(target=ask)
     asking.start()
     with Wire(server) as wire:
         while asking.is_alive():
