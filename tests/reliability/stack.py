@@ -270,21 +270,12 @@ class Traffic:
 
 def stored(url: str, name: str = "tea") -> list[str]:
     """Ids of all live predictions that the server has, as often as it has them."""
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=60)
-    found: list[str] = []
-    token = ""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
-        while True:
-            query = f"deployment={name}&limit=1000" + (f"&page_token={token}" if token else "")
-            connection.request("GET", f"/api/v1/predictions?{query}")
-            answer = connection.getresponse()
-            content = answer.read()
-            assert answer.status == 200, content
-            page = json.loads(content)
-            found += [each["id"] for each in page["predictions"]]
-            token = page.get("next_page_token") or ""
-            if not token:
-                return found
+        connection.request("GET", f"/api/v1/predictions/export?deployment={name}")
+        answer = connection.getresponse()
+        content = answer.read()
+        assert answer.status == 200, content
+        return [str(json.loads(line)["id"]) for line in content.splitlines()]
     finally:
         connection.close()
