@@ -137,7 +137,8 @@ class Rollout:
         at: index of the current step.
         status: where it stands.
         began_ms: when it began.
-        step_ms: when the current step began to count: the canary was ready by then.
+        seen_ms: when it was last looked at, to within `SEEN_S`; 0: nobody knows.
+        step_ms: when the current step began to count: the canary was ready by then. Later, if time was lost since.
         unready_ms: since when the canary has not been ready; None: it is.
         approved: whether somebody agreed to go on, for an `approve` step.
         reason: why it ended, or waits.
@@ -151,6 +152,7 @@ class Rollout:
     at: int = 0
     status: Status = Status.RUNNING
     began_ms: int = 0
+    seen_ms: int = 0
     step_ms: int | None = None
     unready_ms: int | None = None
     approved: bool = False
@@ -184,6 +186,10 @@ class Traffic:
 
 UNREADY_S = 30.0
 """Seconds that a canary with traffic may be away before it is rolled back."""
+SEEN_S = 5.0
+"""How exactly a rollout remembers when it was looked at: not every look is worth to be written down."""
+UNSEEN_S = 15.0
+"""Seconds between two looks from which on the time between them does not count: nobody looked, or the clock jumped."""
 GRACE_S = 3.0
 """Seconds that trouble which seems hopeless must last at a start."""
 
@@ -196,7 +202,13 @@ def begin(
     if stable is None:
         chosen = tuple(each for each in chosen if each.kind in (StepKind.GOLDEN, StepKind.APPROVE))
     return Rollout(
-        stable=stable, canary=canary, steps=chosen, began_ms=now_ms, unready_ms=now_ms, start_timeout_s=start_timeout_s
+        stable=stable,
+        canary=canary,
+        steps=chosen,
+        began_ms=now_ms,
+        seen_ms=now_ms,
+        unready_ms=now_ms,
+        start_timeout_s=start_timeout_s,
     )
 
 
@@ -225,10 +237,12 @@ def advance(rollout: Rollout, measured: Measurements, now_ms: int) -> Rollout:
     """Where a rollout stands after it was looked at; the same one if nothing happened.
 
     A failed check ends it at once. A step is over when its time is, every check passes, and each segment either passes
-    or had too little traffic to tell. A clock that went back makes steps longer, never shorter.
+    or had too little traffic to tell. Time in which nobody looked does not count, so neither a clock that jumps nor a
+    controller that was away makes a step shorter.
     """
     if rollout.ended:
         return rollout
+    rollout = _look(rollout, now_ms)
     rollout = _readiness(rollout, measured, now_ms)
     if rollout.ended or not measured.canary_ready:
         return rollout
@@ -242,6 +256,19 @@ def advance(rollout: Rollout, measured: Measurements, now_ms: int) -> Rollout:
         rollout = replace(moved, step_ms=now_ms, results=())
         if rollout.step is not None and rollout.step.kind not in (StepKind.GOLDEN, StepKind.APPROVE):
             return rollout  # what the next step measures begins now
+
+
+def _look(rollout: Rollout, now_ms: int) -> Rollout:
+    """Somebody looks: time that was lost since the last look is taken out."""
+    since_s = (now_ms - rollout.seen_ms) / 1000
+    if 0 <= since_s < SEEN_S:
+        return rollout
+    if not rollout.seen_ms or 0 <= since_s <= UNSEEN_S:
+        return replace(rollout, seen_ms=now_ms)
+    lost = now_ms - rollout.seen_ms
+    step_ms = None if rollout.step_ms is None else rollout.step_ms + lost
+    unready_ms = None if rollout.unready_ms is None else rollout.unready_ms + lost
+    return replace(rollout, seen_ms=now_ms, step_ms=step_ms, unready_ms=unready_ms)
 
 
 def _readiness(rollout: Rollout, measured: Measurements, now_ms: int) -> Rollout:

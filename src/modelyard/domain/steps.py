@@ -76,12 +76,15 @@ def _measured(node: Node, kind: StepKind) -> Step:
         weight = parts[kind.value].share(1.0, zero=False)
     lasting = parts.get(kind.value) if bake else parts.get("for")
     usual_s = 0.0 if kind is StepKind.WEIGHT and weight == 1 else TRAFFIC_S
+    checks = _checks(parts["checks"]) if "checks" in parts else DEFAULT
+    if kind is not StepKind.SHADOW and any(each.measure is Measure.DISAGREEMENT for each in checks):
+        parts["checks"].wrong("only a shadow's answers are compared one by one; put `disagreement` into a shadow step")
     thin = Thin(parts["thin"].one_of([each.value for each in Thin], "wait")) if "thin" in parts else None
     return Step(
         kind=kind,
         weight=weight,
         for_s=lasting.duration(usual_s) if lasting is not None else usual_s,
-        checks=_checks(parts["checks"]) if "checks" in parts else DEFAULT,
+        checks=checks,
         window_s=parts["window"].duration(0.0) if "window" in parts else _window(kind),
         thin=thin,
         patience_s=parts["patience"].duration(DAY_S) if "patience" in parts else DAY_S,
