@@ -152,12 +152,13 @@ def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any)
 
     app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", port)) as listening:
+        app.state.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         # The socket listens already: a request sent before the server is up waits in the backlog.
-        yield RunningServer(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+        yield RunningServer(app.state.url, app)
         server.should_exit = True
         thread.join(30)
         assert not thread.is_alive(), "the server did not stop"

@@ -66,6 +66,10 @@ class Settings:
     replicas_dir: str = _setting(
         "", "Directory by which model servers on this machine are found again; empty: a directory under `data`."
     )
+    controller: bool = _setting(True, "Look after deployments; of several servers on one database, one at a time does.")
+    registry_uri: str = _setting(
+        "", "Registry that deployments follow, such as a stock MLflow server's URL; empty: this server's own."
+    )
     predictions_days: float = _setting(
         90.0, "Days after which predictions and feedback are deleted; what was counted of them stays. 0: never.", least=0
     )

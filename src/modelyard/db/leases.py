@@ -19,6 +19,9 @@ from .tables import lease
 if TYPE_CHECKING:
     from .transaction import Transaction
 
+CONTROLLER: Final = "controller"
+"""Looking after deployments."""
+
 _new = insert(lease).values(name=bindparam("name"), holder=bindparam("holder"), until_ms=bindparam("until"))
 _TAKE = Statement(
     _new.on_conflict_do_update(

@@ -17,6 +17,7 @@ from modelyard.db.schema import prepare
 from modelyard.domain.errors import ModelyardError
 from modelyard.http.asgi import respond
 from modelyard.services.compaction import Compactor
+from modelyard.services.controller.loop import Controller
 from modelyard.services.predictions import Retention
 
 from .express import Express
@@ -54,6 +55,7 @@ class App:
         self._site: Site | None = None
         self._checkpointer = Checkpointer(state.database)
         self._retention = Retention(state.database, state.settings.predictions_days)
+        self._controller: Controller | None = None
         self._noted = state.database.read(trash.last_note)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,11 +96,25 @@ class App:
                 self.state.compactor.start()
                 self._checkpointer.start()
                 self._retention.start()
+                self._control()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def _control(self) -> None:
+        """Look after deployments, if this server shall."""
+        settings = self.state.settings
+        if settings.controller:
+            url = self.state.url or f"http://{settings.host}:{settings.port}"
+            self._controller = Controller(self.state.database, settings, self.state.board)
+            self.state.wake = self._controller.heard
+            self._controller.start(url)
+
+    def stopping(self) -> None:
+        """No more requests are taken: let nobody wait for what will not come."""
+        self.state.board.release()
 
     def tick(self) -> None:
         """What is due about once a second; on the event loop, so it must be short."""
@@ -120,6 +136,8 @@ class App:
 
     def close(self) -> None:
         """Commit what is queued and let go of the database."""
+        if self._controller is not None:
+            self._controller.stop()
         self.state.compactor.stop()
         self._checkpointer.stop()
         self._retention.stop()

@@ -69,13 +69,18 @@ def run_here(
     """Serve in this process; the claim's lock says when requests are taken."""
     from modelyard.http import loop  # noqa: PLC0415
 
+    app = open_app(settings)
+    app.state.url = url
+
     def tell(*, ready: bool) -> None:
         if claim is not None:
             claim.tell(ready=ready)
         if ready:
             announce(url)
+        else:
+            app.stopping()
 
-    loop.run(open_app(settings), settings, listener, tell, parent=parent, idle_exit_s=settings.idle_exit_s)
+    loop.run(app, settings, listener, tell, parent=parent, idle_exit_s=settings.idle_exit_s)
 
 
 def check_address(settings: Settings) -> None:

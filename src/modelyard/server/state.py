@@ -33,7 +33,8 @@ class State:
         receiving: bytes of bodies that are not complete yet.
         board: what gateways work by, and which of them wait for the next.
         gateways: generation, and when it was written down, by the name of a gateway.
-        wake: has the controller look at once, if there is one in this process.
+        wake: tells the controller that a gateway said something, if there is one in this process.
+        url: where this server answers; empty: where the settings say.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class State:
     board: Board = field(default_factory=Board)
     gateways: dict[str, tuple[str, int]] = field(default_factory=dict)
     wake: Callable[[], None] = lambda: None
+    url: str = ""
 
     @property
     def run_root(self) -> str:

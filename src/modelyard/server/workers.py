@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from modelyard.domain.errors import ModelyardError
+from modelyard.http.listener import url_of
 from modelyard.settings import masked
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class _Supervisor:
 
         def tell(*, ready: bool) -> None:
             if not ready:
+                app.stopping()
                 return
             with suppress(BrokenPipeError):  # started anew, nobody waits
                 os.write(telling, b"1")
@@ -160,6 +162,7 @@ class _Supervisor:
 
         try:
             app = self._open_app(self._settings, self._metrics)
+            app.state.url = url_of(self._settings.host, self._listener)
             loop.run(app, self._settings, self._listener, tell, parent=self._life)
         except ModelyardError as error:
             sys.stderr.write(f"Error: {masked(error.message)}\n")
