@@ -67,7 +67,7 @@ class Settings:
         "", "Directory by which model servers on this machine are found again; empty: a directory under `data`."
     )
     controller: bool = _setting(True, "Look after deployments; of several servers on one database, one at a time does.")
-    registry_uri: str = _setting(
+    followed_registry: str = _setting(
         "", "Registry that deployments follow, such as a stock MLflow server's URL; empty: this server's own."
     )
     predictions_days: float = _setting(

@@ -154,7 +154,7 @@ async def _await_events(call: Call, query: wire.DeploymentEventQuery) -> list[Ev
 
 def _elsewhere(call: Call) -> str:
     """URI of the registry that is followed, if it is not this server's."""
-    return str(getattr(call.state.settings, "registry_uri", ""))
+    return call.state.settings.followed_registry
 
 
 async def _columns(call: Call, spec: Spec) -> Any:

@@ -1,6 +1,6 @@
 """What a deployment should run: what its environment's pointer, or the selection of its slot, says in a registry.
 
-Ours is read in the transaction of the look. Another one (`registry_uri`) is asked on a thread of its own, once a
+Ours is read in the transaction of the look. Another one (`followed_registry`) is asked on a thread of its own, once a
 second, further apart while it does not answer; what it said last holds until it says something else.
 """
 

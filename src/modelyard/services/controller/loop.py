@@ -156,6 +156,8 @@ class Controller:
                 self._settle()
                 settled = now
             self._seen = heard
+            if full:
+                self._rehearse()
             if full or self._woken.is_set() or self._again or (reconciler.active and now - looked > _ACTIVE_S):
                 self._woken.clear()
                 self._again = False
@@ -193,20 +195,28 @@ class Controller:
 
             self._database.write(chores.settle)
 
+    def _rehearse(self) -> None:
+        """Begin and end rehearsals, where it is time."""
+        from modelyard.services import rehearsals  # noqa: PLC0415
+
+        if self._database.read(rehearsals.pending, now_ms()):
+            for told in self._database.write(rehearsals.tend, now_ms()):
+                log.info("%s", told)
+
     def _open(self) -> Reconciler:
         from .desired import Follower  # noqa: PLC0415 - backends and the client, once there is something to do
         from .reconcile import Reconciler  # noqa: PLC0415
         from .replicas import Replicas  # noqa: PLC0415
 
         settings = self._settings
-        if settings.registry_uri:
-            self._follower = Follower(settings.registry_uri, self.wake)
+        if settings.followed_registry:
+            self._follower = Follower(settings.followed_registry, self.wake)
         self._replicas = Replicas(settings.replicas_root, self.wake)
         self._reconciler = Reconciler(
             self._database,
             self._replicas,
             self._board,
-            settings.registry_uri or self._url,
+            settings.followed_registry or self._url,
             self._follower,
             self._holder,
             self._look_again,

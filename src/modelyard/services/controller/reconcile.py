@@ -22,6 +22,7 @@ from modelyard.domain.deployments import Happened, Revision
 from modelyard.domain.errors import Conflict, ModelyardError
 from modelyard.domain.rollouts import Measurements, Rollout, StepKind, Traffic, traffic
 from modelyard.services import environments, gateways
+from modelyard.services.deployments import is_rehearsal
 
 from . import desired as targets
 from . import measuring, routing
@@ -208,7 +209,8 @@ class Reconciler:
         if unsure and before is not None and decision.begun is None and picture.rollout == known.rollout:
             documents[picture.row.name] = before
         else:
-            document = self._document(picture, measured)
+            # a rehearsal is nobody's to ask
+            document = None if is_rehearsal(picture.row.name) else self._document(picture, measured)
             if document is not None:
                 documents[picture.row.name] = document
         self.active = self.active or picture.canary is not None
