@@ -148,7 +148,8 @@ def chaos(stack: Stack, registry: Registry, traffic: Traffic, kills: int, also: 
     done: Counter[str] = Counter()
     version, promoted = "1", 0.0
     while sum(done.values()) < kills:
-        if time.monotonic() - promoted > rng.uniform(4, 8):
+        away = time.monotonic() - promoted
+        if away > 30 or (away > 3 and settled(registry, version)):  # now and then one overtakes the other
             version = patiently(registry.version)
             patiently(partial(registry.promote, version))
             promoted = time.monotonic()

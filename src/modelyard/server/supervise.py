@@ -24,7 +24,8 @@ from typing import Final
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 10.0
-_LONG_LIFE_S: Final = 60.0
+_STEADY_S: Final = 5.0
+"""Who was ready for so long did not die of its start, and is started again at once."""
 _READY: Final = b" is ready at "
 _MOST_WAITING: Final = 2**20
 """Bytes of output that wait for a terminal which takes none; parts never do."""
@@ -56,6 +57,7 @@ class Part:
     starts: int = 0
     process: int = 0
     began: float = 0.0
+    ready_since: float = 0.0
     due: float | None = 0.0
     pause_s: float = _FIRST_PAUSE_S
     output: int = -1
@@ -178,7 +180,7 @@ class Supervisor:
         self._selector.register(reading, selectors.EVENT_READ, part)
 
     def _again(self, part: Part, now: float) -> None:
-        if now - part.began > _LONG_LIFE_S:
+        if part.ready and now - part.ready_since > _STEADY_S:
             part.pause_s = _FIRST_PAUSE_S
         part.due = now + part.pause_s
         part.pause_s = min(_LONGEST_PAUSE_S, part.pause_s * 2)
@@ -204,7 +206,7 @@ class Supervisor:
 
     def _told(self, part: Part, line: bytes) -> None:
         if _READY in line and not part.ready:
-            part.ready = True
+            part.ready, part.ready_since = True, monotonic()
             if self._ready is None:
                 self.say(f"{part.name} is ready again after {monotonic() - part.began:.1f} s")
             elif all(each.ready for each in self._parts):

@@ -237,6 +237,8 @@ class Replicas:
         for name, unit in tuple(self._units.items()):
             if unit.gone:
                 del self._units[name]
+                key = (unit.backend, unit.address)  # else it would be found again until the next list
+                self._listed[key] = self._listed.get(key, frozenset()) - {name}
             elif unit.due <= now and not unit.looking:
                 unit.looking = True
                 self._pool(unit.backend).do(partial(self._look, unit))

@@ -27,7 +27,7 @@ from modelyard.domain.errors import InvalidArgument, Unavailable
 from modelyard.settings import CLIENT, PREFIX, ServeSettings, Settings
 
 from . import states
-from .base import FAILED, STARTING, STOPPING, Replica, Status, check_same, numbered
+from .base import FAILED, READY, STARTING, STOPPING, Replica, Status, check_same, numbered
 
 if TYPE_CHECKING:
     from .base import Spec
@@ -164,9 +164,9 @@ class LastingBackend:
             return Replica(str(number), STARTING, "", socket.gethostname(), "It is being started.")
         spec = self._specs.get(path.parent.name)
         starts = self._starts.setdefault(path, _Starts())
+        if told.state == READY or monotonic() > starts.next + _LONGEST_PAUSE_S:  # its start was not what it died of
+            starts.pause_s, starts.next = _FIRST_PAUSE_S / 2, 0.0
         if spec is not None and monotonic() >= starts.next:
-            if monotonic() > starts.next + _LONGEST_PAUSE_S:
-                starts.pause_s = _FIRST_PAUSE_S / 2
             starts.pause_s = min(_LONGEST_PAUSE_S, starts.pause_s * 2)
             starts.next = monotonic() + starts.pause_s
             self._start(spec, path, told)

@@ -29,6 +29,8 @@ _SILENT: Final = 5
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _LONG_LIFE_S: Final = 60.0
+_STEADY_S: Final = 5.0
+"""Who was ready for so long did not die of its start, and is started again at once."""
 _STOP_S: Final = 35.0
 """Longer than a model server takes to answer what it was asked, unless its settings say otherwise."""
 _WATCH_S: Final = 0.1
@@ -87,6 +89,7 @@ class ServerProcess:
         self._child: subprocess.Popen[str] | None = None
         self._said: deque[str] = deque(maxlen=20)
         self._why = ""
+        self._ready_since = 0.0
         self._stopping = threading.Event()
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._keep, name="modelyard-replica", daemon=True)
@@ -123,8 +126,8 @@ class ServerProcess:
     def _keep(self) -> None:
         pause = _FIRST_PAUSE_S
         while not self._stopping.is_set():
-            began, killed = monotonic(), memory.kernel_kills()
-            self._why = ""
+            killed = memory.kernel_kills()
+            self._why, self._ready_since = "", 0.0
             child = self._start()
             if child is None:
                 return
@@ -135,7 +138,8 @@ class ServerProcess:
             how = self._why or _how(code, scarce=memory.kernel_kills() > killed)
             last = "" if self._why else next((line for line in reversed(self._said) if line), "")
             self._tell(FAILED, f"It ended ({how}) and is started again. {last}".strip())
-            pause = _FIRST_PAUSE_S if monotonic() - began > _LONG_LIFE_S else min(_LONGEST_PAUSE_S, pause * 2)
+            steady = self._ready_since and monotonic() - self._ready_since > _STEADY_S
+            pause = _FIRST_PAUSE_S if steady else min(_LONGEST_PAUSE_S, pause * 2)
             self._stopping.wait(pause / 2)
         self._changed()
 
@@ -179,7 +183,7 @@ class ServerProcess:
 
     def _watch(self, child: subprocess.Popen[str]) -> int:
         """Look after it until it ends; how it ended."""
-        silent, ready_since, settled = 0, 0.0, False
+        silent, settled = 0, False
         deadline = 0.0
         ended = _End(child)
         began = asked = monotonic()
@@ -195,7 +199,7 @@ class ServerProcess:
                 answered, ready, reason = self._probe()
                 if answered:
                     silent = 0
-                    ready_since = (ready_since or now) if ready else 0.0
+                    self._ready_since = (self._ready_since or now) if ready else 0.0
                     self._tell(READY if ready else STARTING, reason)
                 elif self.state == READY:
                     silent += 1
@@ -204,7 +208,7 @@ class ServerProcess:
                         self._kill(child)
                 asked = now + (_BETWEEN_READY_S if answered and (ready or now - began > _LONG_LIFE_S) else _BETWEEN_S)
             if not settled:
-                settled = bool(ready_since) and now - ready_since > _LONG_LIFE_S
+                settled = bool(self._ready_since) and now - self._ready_since > _LONG_LIFE_S
                 if settled:
                     memory.rank(child.pid, memory.SETTLED_SCORE)
             if self._memory_bytes or not settled:
