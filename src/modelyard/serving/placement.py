@@ -22,6 +22,7 @@ from .version import EVICTED, READY, RESTARTING, Version, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from modelyard.settings import ServeSettings
 
@@ -51,10 +52,12 @@ class Placement:
     Args:
         settings: of the server.
         shared: whether many versions share a few processes; else each has its own.
+        again: the directory of a model that was loaded before, verified anew.
     """
 
-    def __init__(self, settings: ServeSettings, *, shared: bool) -> None:
+    def __init__(self, settings: ServeSettings, *, shared: bool, again: Callable[[Found, Path], Path]) -> None:
         self.shared = shared
+        self._again = again
         self._settings = settings
         self._tasks = Tasks()
         self._placed: dict[int, Version] = {}
@@ -314,6 +317,7 @@ class Placement:
             while version.lacking:
                 await asyncio.sleep(pause)
                 try:
+                    version.path = await asyncio.to_thread(self._again, version.found, version.path)
                     await self._fill(version)
                 except ModelyardError as error:
                     failures += 1
