@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 import pytest
 
 from modelyard.client import cache
-from modelyard.domain.errors import DataCorrupted
+from modelyard.domain.errors import DataCorrupted, InvalidArgument
 from modelyard.packaging import digest as digests
 
 
@@ -81,6 +82,39 @@ def test_a_damaged_entry_is_fetched_again(monkeypatch, damage):
     again = cache.get("server wine/1", None, source)
     assert (again / "weights").read_bytes() == source.content
     assert source.fetched == 2
+
+
+def test_what_was_good_is_read_again_when_asked_for(caplog):
+    source = Source()
+    kept = cache.get("server wine/1", None, source)
+    (kept / "weights").chmod(0o600)
+    (kept / "weights").write_bytes(b"y" * 1000)
+    assert cache.get("server wine/1", None, source) == kept
+    assert source.fetched == 1
+    assert cache.get("server wine/1", None, source, again=True) == kept
+    assert (kept / "weights").read_bytes() == source.content
+    assert source.fetched == 2
+    assert caplog.text.count("is damaged and is fetched again") == 1
+
+
+def test_without_room_what_nobody_uses_goes_and_then_it_is_said(root):
+    used = cache.get("used", None, Source())
+    unused = cache.get("unused", None, Source())
+    cache.release(unused)
+    tried = []
+
+    def full(into):
+        tried.append(unused.exists())
+        (into / "part").write_bytes(b"c")
+        if len(tried) < 3:
+            raise InvalidArgument("the file cannot be written") from OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        cache.get("new", None, full)
+    assert tried == [True, False]
+    assert used.exists()
+    assert not list((root / "incoming").iterdir())
+    assert (cache.get("new", None, full) / "part").read_bytes() == b"c"
 
 
 def test_another_content_than_promised_is_not_kept(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import shutil
@@ -382,6 +383,28 @@ def test_models_are_fetched_verified_and_kept(registry):
     assert served.fetch(got.found["a"]) == done["a"]
 
 
+def test_what_is_loaded_again_is_read_again(registry, caplog):
+    registry.make("a")
+    local = save(registry.folder / "local")
+    served = sources("models:/a/1", local)
+    one, other = served.look().found.values()
+    path = served.fetch(one)
+    assert (served.again(one, path), served.again(other, local)) == (path, local)
+    weights = path / "data/weights.bin"
+    weights.chmod(0o600)
+    weights.write_bytes(b"nonsense")
+    assert served.again(one, path) == path
+    digests.verify(path, one.digest)
+    assert "data/weights.bin" in caplog.text
+    shutil.rmtree(local)
+    save(local)
+    with pytest.raises(DataCorrupted, match="holds another model than"):
+        served.again(other, local)
+    (local / "data/weights.bin").unlink()
+    with pytest.raises(DataCorrupted, match=r"missing: data/weights\.bin"):
+        served.again(other, local)
+
+
 def test_what_is_not_used_any_more_may_leave_the_cache(registry):
     registry.make("a")
     served = sources("one=models:/a/1", "other=models:/a/1")
@@ -417,6 +440,8 @@ def test_without_a_cache_that_can_be_written_a_temporary_directory_does(registry
     digests.verify(folder, model.digest)
     assert served.fetch(model) == folder
     assert "cannot be written" in caplog.text
+    (folder / "data/weights.bin").write_bytes(b"nonsense")
+    digests.verify(served.again(model, folder), model.digest)
     served.served(model)
 
 
@@ -456,6 +481,51 @@ def test_without_the_registry_a_start_finds_what_was_served_last(tmp_path, monke
         file.write_text('{"name": 3}')
     with pytest.raises(Unavailable, match="Nothing is remembered"):
         sources(**settings).look()
+
+
+@pytest.fixture
+def nonsense():
+    """A server that answers all requests alike: what is put into `answer`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = self.server.answer
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the library's names
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, b"oops"), (200, b"<html>"), (200, b'{"model_version": [1]}'), (404, b"<html>not here"), (403, b"no")],
+)
+def test_nonsense_of_a_registry_does_not_keep_what_was_served_last_from_starting(nonsense, monkeypatch, status, body):
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", nonsense.url)
+    monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.0)
+    nonsense.answer = status, body
+    with pytest.raises(ModelyardError):
+        sources("models:/tea@champion").look()
+    known = Found("tea", "models:/tea@champion", "models:/tea/1", "identity")
+    last_good.keep(nonsense.url, known.source, known)
+    looked = sources("models:/tea@champion").look()
+    assert looked.found == {"tea": known}
+    assert looked.away
+    nonsense.answer = 404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "There is none."}'
+    with pytest.raises(NotFound):  # that is no nonsense
+        sources("models:/tea@champion").look()
 
 
 def test_a_registry_that_hangs_holds_up_neither_start_nor_stop(registry, monkeypatch):

@@ -14,6 +14,7 @@ The key is a hash of the model's digest, where the server tells it, else of serv
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -26,13 +27,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from modelyard import settings
-from modelyard.domain.errors import DataCorrupted
+from modelyard.domain.errors import DataCorrupted, ModelyardError
 from modelyard.packaging import digest as digests
 
 _log: Final = logging.getLogger("modelyard")
 
 STALE_S: Final = 7 * 86_400
 """Age after which a download that nobody went on with is removed."""
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _held: dict[Path, int] = {}  # lock → descriptor, kept open: a loaded model may read its files at any time
 _verified: set[Path] = set()
@@ -49,17 +52,18 @@ def directory() -> Path:
     return (Path(home) if Path(home).is_absolute() else Path("~/.cache").expanduser()) / "modelyard"
 
 
-def get(identity: str, digest: str | None, fetch: Callable[[Path], object]) -> Path:
+def get(identity: str, digest: str | None, fetch: Callable[[Path], object], *, again: bool = False) -> Path:
     """A model's directory, fetched if it is not here or is damaged. It stays until this process ends, or releases it.
 
     Args:
         identity: names the content for ever.
         digest: of the content, `sha256:<64 hex digits>`; None if it is not known.
         fetch: downloads the model into a directory, which may hold parts of it already.
+        again: read its content even if this process has done so before.
 
     Raises:
         DataCorrupted: what was fetched has another digest.
-        OSError: the cache cannot be written.
+        OSError: the cache cannot be written, or there is no room for it, also without all models that nobody uses.
     """
     root = directory()
     key = hashlib.sha256((digest or identity).encode()).hexdigest()[:40]
@@ -68,14 +72,14 @@ def get(identity: str, digest: str | None, fetch: Callable[[Path], object]) -> P
     model = root / "models" / key
     _use(root / "locks" / f"{key}.use")
     grown = 0
+    if again:
+        _verified.discard(model)
+    seen = _stamp(model)
     if not _is_good(model, digest):
         with _lock(root / "locks" / f"{key}.fetch"):
-            if not _is_good(model, digest):
+            if _stamp(model) == seen or not _is_good(model, digest):
                 _remove(model)
-                incoming = root / "incoming" / key
-                incoming.mkdir(exist_ok=True)
-                fetch(incoming)
-                grown = _publish(incoming, model, digest)
+                grown = _fetched(fetch, root / "incoming" / key, model, digest)
     _touch(model)
     known = _sizes.get(root)
     if known is None or (grown and known + grown > settings.CACHE_BYTES.get()):
@@ -95,6 +99,24 @@ def release(model: Path) -> None:
         fd = _held.pop(model.parent.parent / "locks" / f"{model.name}.use", None)
     if fd is not None:
         os.close(fd)
+
+
+def _fetched(fetch: Callable[[Path], object], incoming: Path, model: Path, digest: str | None) -> int:
+    """Its size in bytes."""
+    root = model.parent.parent
+    while True:
+        try:
+            incoming.mkdir(exist_ok=True)
+            fetch(incoming)
+            return _publish(incoming, model, digest)
+        except (OSError, ModelyardError) as error:
+            fault = error if isinstance(error, OSError) else error.__cause__
+            if not (isinstance(fault, OSError) and fault.errno in _NO_ROOM):
+                raise
+            if evict(root, 0):  # each time something less
+                continue
+            shutil.rmtree(incoming, ignore_errors=True)  # nobody goes on with it, and others need the room
+            raise OSError(fault.errno, fault.strerror, str(root)) from error
 
 
 def _publish(incoming: Path, model: Path, digest: str | None) -> int:
@@ -134,6 +156,15 @@ def _is_good(model: Path, digest: str | None) -> bool:
         return False
     _verified.add(model)
     return True
+
+
+def _stamp(model: Path) -> tuple[int, int] | None:
+    """Changes with each use and each fetch."""
+    try:
+        stat = model.with_suffix(".json").stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 def _note(model: Path) -> dict[str, Any] | None:

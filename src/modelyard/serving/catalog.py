@@ -108,7 +108,7 @@ class Catalog:
         self._closing = False
         self._fetching = asyncio.Semaphore(8)
         many = len(first.found) + len(first.missing) > max(_SHARED_ABOVE, settings.workers)
-        self._placement = Placement(settings, shared=many)
+        self._placement = Placement(settings, shared=many, again=sources.again)
         self.away = ""
 
     # ------------------------------------------------------------ looking

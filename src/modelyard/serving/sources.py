@@ -16,11 +16,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, Unavailable
+from modelyard.domain.errors import DataCorrupted, InvalidArgument, InvalidState, ModelyardError, NotFound, Unavailable
 from modelyard.packaging import digest as digests
 from modelyard.packaging import manifest
 
@@ -34,6 +35,8 @@ _log: Final = logging.getLogger("modelyard.serving")
 T = TypeVar("T")
 
 _META: Final = "registered_model_meta"
+_ABSENT: Final = (NotFound, InvalidArgument, InvalidState)
+"""As in `registry`, which is not loaded for directories."""
 
 
 class Sources:
@@ -82,7 +85,7 @@ class Sources:
     def _look(self) -> Round:
         with self._guard:
             first = self._last is None
-            hurried = first and self.asks and self._remembers()
+            hurried = first and self.asks and self._remembers(*self.sources)
             if hurried:
                 self._registry.hurry(hurried=True)
             found: dict[str, Found] = {}
@@ -95,6 +98,7 @@ class Sources:
                 for each in entries:
                     if isinstance(each, Missing):
                         missing.setdefault(each.name, each)
+                        self._say_gone(each)
                     elif not servable(each.name):
                         reason = "Its name cannot stand in a URL. Serve it as NAME=MODEL, with another one."
                         missing[each.name] = Missing(each.name, each.source, reason)
@@ -107,11 +111,11 @@ class Sources:
             self._last = Round(found, missing, away)
             return self._last
 
-    def _remembers(self) -> bool:
-        """Whether a start need not wait for the registry, having something to go on with."""
+    def _remembers(self, *sources: Source) -> bool:
+        """Whether there is something to go on with, if the registry does not answer."""
         from . import last_good
 
-        return all(last_good.read(self._registry.uri, each.text) for each in self.sources if not each.directory)
+        return all(last_good.read(self._registry.uri, each.text) for each in sources if not each.directory)
 
     def _entries(self, source: Source, away: str, *, first: bool) -> tuple[list[Found | Missing], str]:
         """What one source names, and why it could not be asked."""
@@ -125,7 +129,8 @@ class Sources:
             except Unavailable as error:
                 trouble = error.message
             except ModelyardError as error:
-                if first:
+                # nonsense, or a refusal: what was served last is better than nothing
+                if first and (isinstance(error, _ABSENT) or not self._remembers(source)):
                     raise
                 trouble = error.message
             except Exception as error:
@@ -165,6 +170,12 @@ class Sources:
             raise Unavailable(f"{trouble} Nothing is remembered of {source.text} either.")
         return models
 
+    def _say_gone(self, missing: Missing) -> None:
+        """Once, of what is served."""
+        last = self._last
+        if last is not None and missing.name in last.found and last.missing.get(missing.name) != missing:
+            _log.warning("%s: %s What was served stays.", missing.source, missing.reason)
+
     def _collide(self, one: Found, other: Found, *, first: bool) -> None:
         told = (
             f"{one.uri} ({one.source}) and {other.uri} ({other.source}) would both be served as {one.name!r}. "
@@ -188,7 +199,33 @@ class Sources:
         """
         return self._unless_closed(lambda: self._fetch(model))
 
-    def _fetch(self, model: Found) -> Path:
+    def again(self, model: Found, path: Path) -> Path:
+        """The directory of a model that was fetched and is loaded once more: its files may have suffered since.
+
+        What is damaged is fetched anew, where that is possible.
+
+        Args:
+            model: it.
+            path: what `fetch` answered.
+
+        Raises:
+            NotFound: as for `fetch`.
+            DataCorrupted: as for `fetch`; or another model lies there now.
+            Unavailable: as for `fetch`.
+        """
+        return self._unless_closed(lambda: self._again(model, path))
+
+    def _again(self, model: Found, path: Path) -> Path:
+        source = self._by_text[model.source]
+        if not source.directory:
+            return self._fetch(model, again=True)
+        digests.verify(path)
+        now = _look_at(replace(source, directory=str(path)))
+        if isinstance(now, Missing) or _content(now) != _content(model):
+            raise DataCorrupted(f"{path} holds another model than the one that was served from there.")
+        return path
+
+    def _fetch(self, model: Found, *, again: bool = False) -> Path:
         source = self._by_text[model.source]
         if source.directory:
             folder = Path(source.directory).resolve()  # a link may lead elsewhere when the model is loaded again
@@ -204,16 +241,22 @@ class Sources:
             model_files.fetch(references.resolve(Client(), model.uri), into, threads=threads)
 
         try:
-            found = cache.get(model.identity, model.digest, download)
+            found = cache.get(model.identity, model.digest, download, again=again)
         except OSError as error:
             _log.warning("The cache %s cannot be written (%s): %s is kept in a temporary directory.",
                          cache.directory(), error.strerror, model.uri)  # fmt: skip
         else:
             self._used[model.name, model.identity] = found
             return found
-        return self._without_cache(model, download)
+        return self._without_cache(model, download, again=again)
 
-    def _without_cache(self, model: Found, download: Callable[[Path], None]) -> Path:
+    def _without_cache(self, model: Found, download: Callable[[Path], None], *, again: bool) -> Path:
+        if again and model.identity in self._apart:
+            try:
+                digests.verify(self._apart[model.identity], model.digest)
+            except (DataCorrupted, OSError) as error:
+                _log.warning("A downloaded model is damaged and is fetched again: %s", error)
+                shutil.rmtree(self._apart.pop(model.identity), ignore_errors=True)
         if model.identity not in self._apart:
             scratch = Path(tempfile.mkdtemp(prefix="modelyard-model-"))
             self._scratch.append(scratch)
@@ -280,6 +323,11 @@ class Sources:
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
         return outcome[0]
+
+
+def _content(model: Found) -> str:
+    """The identity of a directory's content, wherever it lies."""
+    return model.digest or model.identity.removeprefix(f"{model.uri} ")
 
 
 def _look_at(source: Source) -> Found | Missing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -185,3 +187,26 @@ def test_a_model_whose_files_are_lost_is_named(registry, sqlite_server, tmp_path
         status, _, body = server.ask("POST", "/models/green/predict", {"text": "so"})
         assert status == 503
         assert b"answer.txt" in body
+
+
+def test_files_that_suffered_while_they_were_served_are_fetched_again(registry, sqlite_server, tmp_path):
+    version = registry.register("tea", registry.save("one"))
+    with serving(f"models:/tea/{version}", **variables(tmp_path, sqlite_server.url)) as server:
+        (answer,) = (tmp_path / "cache/models").rglob("answer.txt")
+        answer.chmod(0o600)
+        answer.write_text("two")
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGKILL)
+        assert until(lambda: server.ask("POST", "/predict", {"text": "so"})[2]) == b'"so one"'
+        assert server.written("is damaged and is fetched again")
+
+
+def test_a_version_that_is_deleted_is_served_on_and_that_is_said(registry, sqlite_server, tmp_path):
+    version = registry.register("tea", registry.save("one"))
+    registry.client.set_registered_model_alias("tea", "champion", version)
+    with serving("models:/tea@champion", **variables(tmp_path, sqlite_server.url)) as server:
+        registry.client.delete_model_version("tea", version)
+        until(lambda: server.written("What was served stays."))
+        assert "not found" in server.get("/models/tea")["reason"]
+        assert server.readiness()[0] == 200
+        assert server.post("/predict", {"text": "so"}) == "so one"
