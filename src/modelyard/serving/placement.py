@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +16,11 @@ from modelyard.domain.errors import ModelyardError, Timeout, Unavailable
 from . import notes, processes, spawning
 from .calls import Plan
 from .processes import ProcessEnded
-from .tasks import Tasks
+from .tasks import Tasks, turn
 from .version import EVICTED, READY, RESTARTING, Version, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from modelyard.settings import ServeSettings
@@ -35,7 +34,7 @@ log = logging.getLogger("modelyard.serving")
 BATCHING_TAG: Final = "modelyard.batching"
 """Tag of a version that says whether its requests are put together: `auto`, `on` or `off`."""
 
-_TURN: Final = 1 / 20
+_PATIENCE: Final = 1 / 20
 """Whoever loads for longer than this part of the time that it may take does not keep others from loading."""
 _SHORT_LIFE_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 60.0
@@ -63,6 +62,7 @@ class Placement:
         self._placed: dict[int, Version] = {}
         self._workers: set[Worker] = set()
         self._pool: list[Worker] = []
+        self._aside: set[Worker] = set()  # of the pool, while they load for long
         self._risky: set[str] = set()  # what a process died or hung over; the next time it is loaded in one of its own
         self._starting = asyncio.Semaphore(max(2, spawning.cores(settings)))
         self._growing = asyncio.Lock()
@@ -158,7 +158,7 @@ class Placement:
 
     async def _start(self, version: Version, count: int) -> None:
         """Processes of its own, copies of the first where the libraries allow a fork; else the first alone."""
-        async with self._turn(self._starting):
+        async with turn(self._starting, self._patience_s, lambda: True):
             version.loading_since = monotonic()
             workers, descriptors = await self._new(count - 1)
             note = self._note(version)
@@ -183,11 +183,14 @@ class Placement:
         worker = await self._roomiest()
         worker.expect(version.slot)  # counts from now on
         try:
-            async with self._turn(worker.loads):
-                if worker.retiring or worker.link.closed:  # while others were loading
+            async with turn(worker.loads, self._patience_s, lambda: self._set_aside(worker)):
+                if worker not in self._pool:  # any more, after others were loaded
                     return
                 version.loading_since = monotonic()
-                version.told = await worker.load(self._note(version), self._settings.load_timeout_s)
+                try:
+                    version.told = await worker.load(self._note(version), self._settings.load_timeout_s)
+                finally:
+                    self._take_back(worker)
             self._attach(version, worker)
         except ProcessEnded:
             self._risky.add(version.found.identity)
@@ -200,10 +203,27 @@ class Placement:
                 worker.drop(version.slot)
                 await self._end_if_empty(worker)
 
+    def _set_aside(self, worker: Worker) -> bool:
+        """Have others loaded elsewhere while this one is at it: in one process only one at a time can be loaded."""
+        if worker in self._pool and len(self._aside) < self._shared_by:
+            self._pool.remove(worker)
+            self._aside.add(worker)
+        return worker in self._aside
+
+    def _take_back(self, worker: Worker) -> None:
+        if worker in self._aside:
+            self._aside.discard(worker)
+            if not (worker.retiring or worker.link.closed):
+                self._pool.append(worker)
+
+    @property
+    def _shared_by(self) -> int:
+        """How many processes many versions share; twice as many while all are at slow ones."""
+        return self._settings.workers or spawning.cores(self._settings)
+
     async def _roomiest(self) -> Worker:
-        wanted = self._settings.workers or spawning.cores(self._settings)
         async with self._growing:
-            while len(self._pool) < wanted:
+            while len(self._pool) < self._shared_by:
                 workers, _ = await self._new(0)
                 self._pool += workers
         return min(self._pool, key=lambda each: len(each.slots))
@@ -215,25 +235,6 @@ class Placement:
         )
         self._workers.update(workers)
         return workers, descriptors
-
-    @asynccontextmanager
-    async def _turn(self, places: asyncio.Semaphore | asyncio.Lock) -> AsyncIterator[None]:
-        """One of the places of those that load at a time; left after a while, so that one that hangs delays nobody."""
-        await places.acquire()
-        left = False
-
-        def leave() -> None:
-            nonlocal left
-            if not left:
-                left = True
-                places.release()
-
-        soon = asyncio.get_running_loop().call_later(self._settings.load_timeout_s * _TURN, leave)
-        try:
-            yield
-        finally:
-            soon.cancel()
-            leave()
 
     def _attach(self, version: Version, worker: Worker) -> None:
         if worker.link.closed:
@@ -261,6 +262,10 @@ class Placement:
             quick=self.shared,
             known=version.told,
         )
+
+    @property
+    def _patience_s(self) -> float:
+        return self._settings.load_timeout_s * _PATIENCE
 
     @property
     def _threads(self) -> int:

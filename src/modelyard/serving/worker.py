@@ -44,6 +44,7 @@ class Worker:
         self._pair = pair
         self._models: dict[int, Servable] = {}
         self._sending = threading.Lock()
+        self._loading = threading.Lock()  # models bring modules of the same names: one is imported at a time
 
     def run(self) -> None:
         """Answer until the front closes the pair."""
@@ -80,7 +81,8 @@ class Worker:
 
         began, before = perf_counter(), _resident()
         try:
-            ready = loading.load(note)
+            with self._loading:
+                ready = loading.load(note)
         except BaseException as fault:  # noqa: BLE001 - a model's own code; whatever it raises is why it is not ready
             self._send(frames.note(notes.write(loading.failed(note, fault))))
             return

@@ -104,7 +104,3 @@ def test_a_version_of_which_one_process_fails_leaves_none(tmp_path):
         (missing,) = until(lambda: [each for each in server.readiness()[1]["missing"] if each["state"] == "failed"])
         assert "one too many" in missing["reason"]
         until(lambda: not server.workers())
-        (tmp_path / "shelf/scarce.gate").write_text("go\n" * 2)
-        server.wait_ready()  # it is tried again
-        assert len(server.workers()) == 2
-        assert ask(server) == (200, {"predictions": ["tea scarce"]})
