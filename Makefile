@@ -17,8 +17,8 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(VENV)/.demo-installed  ## both servers, the stock mlflow client, wine data: what it looks like
-	@$(BIN)/python examples/wine.py
+demo: $(VENV)/.demo-installed  ## the whole loop on this machine: train, deploy, roll out, roll back, statistics
+	@$(BIN)/python examples/loop/main.py
 
 .PHONY: test
 test: lint pytest  ## what CI runs: lint, types, import contracts, then all quick tests
