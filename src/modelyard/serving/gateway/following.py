@@ -16,6 +16,8 @@ from . import tables
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from modelyard.wire.routing import Routing
+
     from .deployed import Deployments
     from .server import Server
 
@@ -50,6 +52,8 @@ class Follower:
         self._deployments = deployments
         self.trouble = ""
         self.heard_s: float | None = None
+        self._newest: Routing | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     def remember(self) -> None:
         """Begin with the table that was kept."""
@@ -99,11 +103,20 @@ class Follower:
         table = tables.decode(answer.body)
         if table.generation != self._deployments.generation:
             self._deployments.apply(table)
+            self._newest = table
+            if self._keeping is None:  # a slow disk delays nothing
+                self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        return table.generation
+
+    async def _keep(self) -> None:
+        """Write down the newest table."""
+        while self._newest is not None:
+            table, self._newest = self._newest, None
             try:
                 await asyncio.to_thread(tables.keep, self._path, table)
             except OSError as error:
                 log.warning("The routing table cannot be kept at %s: %s", self._path, error)
-        return table.generation
+        self._keeping = None
 
 
 class File:
