@@ -57,14 +57,12 @@ _TELL = Statement(
     .where(_p.id == bindparam("of"))
     .values(truth=bindparam("to_truth"), right=bindparam("to_right"), told_ms=bindparam("to_told_ms"))
 )
-_SAID = (_f.uuid, _f.prediction, _f.key, _f.truth, _f.right, _f.at_ms, _f.principal)
+_SAID = (_f.uuid, _f.prediction, _f.key, _f.truth, _f.right, _f.at_ms, _f.principal, _f.id)
 _ANY_ABOUT = Statement(select(_f.id).where(_f.prediction >= bindparam("least")).limit(1))
 _ANY_KEYED = Statement(select(_f.id).where(_f.deployment_id == bindparam("home"), _f.key >= "").limit(1))
-_ABOUT = Statement(select(*_SAID).where(_f.prediction.in_(bindparam("ids", expanding=True))).order_by(_f.at_ms, _f.id))
+_ABOUT = Statement(select(*_SAID).where(_f.prediction.in_(bindparam("ids", expanding=True))))
 _KEYED = Statement(
-    select(*_SAID)
-    .where(_f.deployment_id == bindparam("home"), _f.key.in_(bindparam("keys", expanding=True)))
-    .order_by(_f.at_ms, _f.id)
+    select(*_SAID).where(_f.deployment_id == bindparam("home"), _f.key.in_(bindparam("keys", expanding=True)))
 )
 _ANY_SHADOW = Statement(select(_p.id).where(_p.parent >= bindparam("least")).limit(1))
 _OF_PREDICTION = Statement(
@@ -238,32 +236,35 @@ def _tell(tx: Transaction, rows: Mapping[int, _Known], news: Mapping[int, tuple[
 def join(tx: Transaction, new: Sequence[Prediction], homes: Mapping[str, int]) -> None:
     """Tell new predictions what was learnt before they came, and compare shadows' with the callers'."""
     least = min(min(each.id, each.parent or each.id) for each in new)
-    _pair(tx, new, homes, least)
-    waiting: dict[bytes, list[Feedback]] = {}
+    # shadows that came before the answer that was used are judged again: now it is known what that was
+    concerned = [(each.id, each.parent, each.key, homes[each.deployment]) for each in new]
+    concerned += [(row.uuid, row.parent, row.key, row.home) for row in _pair(tx, new, homes, least)]
+    waiting: dict[bytes, list[Row]] = {}
     if tx.row(_ANY_ABOUT, least=least) is not None:
-        ids = [id for each in new for id in (each.id, each.parent) if id is not None]
-        for said in map(_said, tx.rows(_ABOUT, ids=list(dict.fromkeys(ids)))):
-            waiting.setdefault(said.prediction or b"", []).append(said)
-    keyed: dict[tuple[int, str], list[Feedback]] = {}
+        ids = [id for each in concerned for id in each[:2] if id is not None]
+        for row in tx.rows(_ABOUT, ids=list(dict.fromkeys(ids))):
+            waiting.setdefault(bytes(row[1]), []).append(row)
+    keyed: dict[tuple[int, str], list[Row]] = {}
     keys: dict[int, dict[str, None]] = {}
-    for each in new:
-        if each.key is not None:
-            keys.setdefault(homes[each.deployment], {})[each.key] = None
+    for _, _, key, home in concerned:
+        if key is not None:
+            keys.setdefault(home, {})[key] = None
     for home, theirs in keys.items():
         if tx.row(_ANY_KEYED, home=home) is not None:
-            for said in map(_said, tx.rows(_KEYED, home=home, keys=list(theirs))):
-                keyed.setdefault((home, said.key or ""), []).append(said)
+            for row in tx.rows(_KEYED, home=home, keys=list(theirs)):
+                keyed.setdefault((home, row[2]), []).append(row)
     if not waiting and not keyed:
         return
     newest: dict[bytes, Feedback] = {}
-    for each in new:
-        about = [*waiting.get(each.id, ()), *waiting.get(each.parent or b"", ())]
-        about += keyed.get((homes[each.deployment], each.key), ()) if each.key is not None else ()
+    ids = []
+    for id, parent, key, home in concerned:
+        about = [*waiting.get(id, ()), *waiting.get(parent or b"", ())]
+        about += keyed.get((home, key), ()) if key is not None else ()
         if about:
-            newest[each.id] = max(reversed(about), key=lambda one: one.at_ms)  # of two at once the last
+            newest[id] = _said(max(about, key=lambda row: (row[5], row[7])))
+            ids += [id] if parent is None else [id, parent]
     if not newest:
         return
-    ids = list(newest) + [each.parent for each in new if each.parent is not None and each.id in newest]
     rows = {row.uuid: row for row in map(_known, tx.rows(_BY_ID, ids=list(dict.fromkeys(ids))))}
     told = {rows[id].id: rows[id] for id in newest}
     news = {
@@ -272,8 +273,8 @@ def join(tx: Transaction, new: Sequence[Prediction], homes: Mapping[str, int]) -
     _tell(tx, told, news)
 
 
-def _pair(tx: Transaction, new: Sequence[Prediction], homes: Mapping[str, int], least: bytes) -> None:
-    """Count pairs of a shadow's and the caller's answer of which one just came."""
+def _pair(tx: Transaction, new: Sequence[Prediction], homes: Mapping[str, int], least: bytes) -> list[_Known]:
+    """Count pairs of a shadow's and the caller's answer of which one just came; shadows that had come before."""
     fresh = {each.id: each for each in new}
     changes: dict[Place, Count] = {}
 
@@ -288,13 +289,15 @@ def _pair(tx: Transaction, new: Sequence[Prediction], homes: Mapping[str, int], 
         parent = each.parent or b""
         place = homes[each.deployment], slot_of(each.at_ms), _of(each)
         count(place, each.label, fresh[parent].label if parent in fresh else known.get(parent))
+    before: list[_Known] = []
     lives = [each.id for each in new if each.parent is None]
     if lives and tx.row(_ANY_SHADOW, least=least) is not None:
-        for row in map(_known, tx.rows(_BY_PARENT, ids=lives)):
-            if row.uuid not in fresh and row.parent is not None:
-                count((row.home, slot_of(row.at_ms), row.of), row.label, fresh[row.parent].label)
+        before = [row for row in map(_known, tx.rows(_BY_PARENT, ids=lives)) if row.uuid not in fresh]
+    for row in before:
+        count((row.home, slot_of(row.at_ms), row.of), row.label, fresh[row.parent or b""].label)
     if changes:
         prediction_counts.add(tx, changes)
+    return before
 
 
 def _of(each: Prediction) -> Of:
