@@ -94,6 +94,8 @@ def decide(known: Known, now_ms: int) -> Decision:
     decision = Decision(known.row.state, known.rollout)
     if known.rollout is not None and known.rollout.status is Status.PROMOTED:
         decision.state = promoted(decision.state, known.rollout)
+        if decision.state.stable != known.row.state.stable:  # half of it was written; the next look knows the rest
+            return decision
     _follow(known, decision, now_ms)
     running = decision.rollout if decision.rollout is not None and not decision.rollout.ended else None
     if running is not None and known.measured is not None and decision.begun is None:
@@ -117,7 +119,7 @@ def _follow(known: Known, decision: Decision, now_ms: int) -> None:
         # the pointer or the settings moved on: what was held may be tried when they come back
         state = decision.state = replace(state, held=None)
     running = known.running
-    current = known.canary if running is not None else _stable(known, decision)
+    current = known.canary if running is not None else known.stable
     if current is not None and _is(current, spec, wanted):
         return
     if state.paused:
@@ -131,12 +133,6 @@ def _follow(known: Known, decision: Decision, now_ms: int) -> None:
         if back:
             return
     _begin(known, decision, wanted, now_ms)
-
-
-def _stable(known: Known, decision: Decision) -> Revision | None:
-    """The revision that answers, also if that was decided just now."""
-    stable = known.stable
-    return stable if stable is not None and stable.number == decision.state.stable else None
 
 
 def _begin(known: Known, decision: Decision, wanted: Target, now_ms: int) -> None:
@@ -260,7 +256,7 @@ def _trouble(known: Known, decision: Decision) -> str:
         return f"{state.held.target} is not tried again: {state.held.reason}"
     ended = decision.rollout is None or decision.rollout.ended
     if state.paused and ended and decision.begun is None:
-        current = _stable(known, decision)
+        current = known.stable
         wanted = known.desired.target
         if wanted is not None and (current is None or not _is(current, known.row.spec, wanted)):
             return f"{wanted} waits: the deployment is paused."
