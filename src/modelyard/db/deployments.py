@@ -27,6 +27,7 @@ _alive = select(*_COLUMNS).where(_d.deleted_ms.is_(None))
 _LIST = Statement(_alive.order_by(_d.name))
 _GET = Statement(_alive.where(_d.name == _id))
 _BY_ID = Statement(select(*_COLUMNS).where(_d.id == _id))
+_NAMED = Statement(select(_d.id).where(_d.name == _id).order_by(_d.id.desc()).limit(1))
 _LOCK = Statement(select(_d.id).where(_d.id == _id).with_for_update())
 _INSERT = Statement(
     into(deployment)
@@ -126,6 +127,12 @@ def by_id(tx: Transaction, deployment_id: int) -> Row | None:
     """The deployment of this number, deleted or not."""
     row = tx.row(_BY_ID, of=deployment_id)
     return _row(row) if row else None
+
+
+def last_named(tx: Transaction, name: str) -> int | None:
+    """The number of the deployment that has this name or, if none has, had it last."""
+    row = tx.row(_NAMED, of=name)
+    return int(row[0]) if row else None
 
 
 def listing(tx: Transaction) -> list[Row]:

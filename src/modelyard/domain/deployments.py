@@ -304,8 +304,10 @@ class Happened(enum.StrEnum):
     ENDED = "rollout_ended"
     TROUBLE = "trouble"
     """What is observed is not what is desired; or it is again."""
+    REHEARSING = "rehearsing"
+    """A rehearsal began."""
     REHEARSED = "rehearsed"
-    """document: whether it passed, and what was tried."""
+    """document: whether it `passed`, the `target`, how many `seconds` it took."""
 
 
 @dataclass(frozen=True, slots=True)
