@@ -30,6 +30,7 @@ AT_ONCE: Final = 250
 
 MOST_PER_PAGE: Final = 5000
 
+_FOR_EVER_S: Final = 2**40
 _LOOK_S: Final = 60.0
 _PRUNED_AT_ONCE: Final = 2000
 _MOST_PRUNED: Final = 50_000
@@ -209,13 +210,13 @@ def period(
     homes = _homes(tx, deployment)
     slot_ms = SLOT_S * 1000
     first = (since_ms or 0) // slot_ms * SLOT_S
-    end = -(-(now_ms() + slot_ms if until_ms is None else until_ms) // slot_ms) * SLOT_S
+    end = _FOR_EVER_S if until_ms is None else -(-until_ms // slot_ms) * SLOT_S  # some clocks are ahead of ours
     slots = [
         slot
         for slot in prediction_counts.between(tx, homes, first, end)
         if (segment is None or slot.of.segment == segment) and (not version or is_version(slot, version))
     ]
-    return Period(first * 1000, min(end * 1000, now_ms()) if until_ms is None else end * 1000, slots)
+    return Period(first * 1000, now_ms() if until_ms is None else end * 1000, slots)
 
 
 def is_version(slot: Slot, version: str) -> bool:
