@@ -80,7 +80,7 @@ def test_several_gateways_share_a_port(tmp_path: Path) -> None:
         os.kill(first, signal.SIGKILL)
         assert all(healthy(stack.gateway) for _ in range(5))
         until(lambda: len(stack.processes()["gateway"]) == 2)
-        assert {each.name for each in (stack.data / "gateways").iterdir()} == {"gateway-1", "gateway-2"}
+        assert (stack.data / "gateway").is_dir()  # one for both: what one leaves behind, the other delivers
         stack.stop()
     finally:
         stack.end()

@@ -70,7 +70,7 @@ def up(given: Mapping[str, Any], gateway_port: int | None, gateways: int) -> int
             suffix = "" if gateways == 1 else f"-{number}"
             name = f"gateway{suffix}"
             own = {
-                **shared, "port": gateway_port, "server": urls[0], "folder": str(_folder(front, data) / name),
+                **shared, "port": gateway_port, "server": urls[0], "folder": str(_folder(front, data)),
                 "name": called + suffix,
             }  # fmt: skip
             told = _told(front, own)
@@ -92,7 +92,8 @@ def _announce(server: str, gateway: str, data: Path) -> None:
 
 
 def _folder(front: GatewaySettings, data: Path) -> Path:
-    return Path(front.folder).absolute() if front.folder else data / "gateways"
+    """Shared by all gateways: what one that is gone has not delivered, another one does."""
+    return Path(front.folder).absolute() if front.folder else data / "gateway"
 
 
 def _again(held: ExitStack, listener: socket.socket) -> socket.socket:
