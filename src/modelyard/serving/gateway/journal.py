@@ -120,6 +120,8 @@ class Journal:
         if self._segment is not None:
             self._segment.seal()
             self._drop()
+        if self._closing:
+            raise Full("the journal is closed")
         if time.monotonic() < self._try_at:
             raise Full("the disk takes nothing")
         size = max(_SEGMENT, HEADER + need)
