@@ -68,8 +68,8 @@ def check_feedback(found: Sequence[Feedback], place: str = "/feedback/{}") -> No
     wrong: list[tuple[str, str]] = []
     for at, each in enumerate(found):
         where = place.format(at)
-        if (each.prediction is None) == (each.key is None):
-            wrong.append((where, "Say either `prediction`, its id, or `key` and `deployment`."))
+        if each.prediction is None and each.key is None:
+            wrong.append((where, "Say `prediction`, its id, or `key` and `deployment`."))
         elif each.key is not None and not each.deployment:
             wrong.append((f"{where}/deployment", "A key needs the deployment whose requests have it."))
         if each.truth is None and each.right is None:

@@ -45,7 +45,8 @@ async def take(call: Call, body: wire.PredictionBatch) -> wire.BatchTaken:
         found = [_prediction(each, at) for at, each in enumerate(body.predictions)]
         told = [
             domain.Feedback(
-                each.id, _clean(each.deployment), each.prediction, _text(each.key), _text(each.truth), each.right,
+                each.id, _clean(each.deployment), each.prediction,
+                _text(each.key) if each.prediction is None else None, _text(each.truth), each.right,
                 each.at_ms, _clean(each.principal) or body.gateway,
             )
             for each in body.feedback
@@ -93,7 +94,7 @@ async def feedback(call: Call, body: wire.NewFeedback) -> wire.FeedbackTaken:
             bytes.fromhex(each.id) if each.id is not None else os.urandom(16),
             each.deployment,
             bytes.fromhex(each.prediction) if each.prediction is not None else None,
-            each.key,
+            each.key if each.prediction is None else None,
             domain.text_of(each.truth),
             each.right,
             now,
