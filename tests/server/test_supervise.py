@@ -146,10 +146,11 @@ def test_connections_wait_for_a_part_that_died(tmp_path: Path) -> None:
         )
 
 
-def test_parts_stop_one_stage_after_the_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_parts_stop_one_stage_after_the_other(number: signal.Signals, tmp_path: Path) -> None:
     with supervised(tmp_path, "server:1", "gateway:0", "gateway-2:0") as running:
         assert running.line() == "all ready"
-        running.process.send_signal(signal.SIGINT)
+        running.process.send_signal(number)
         assert running.line() == "last False"
         assert running.process.wait(30) == 0
         stops = [line.split()[0] for line in running.lines if line.endswith("stops")]

@@ -99,7 +99,10 @@ class Supervisor:
         for end in (woken, waking):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
-        before = {number: signal.signal(number, self._signalled) for number in (signal.SIGINT, signal.SIGTERM)}
+        stops = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else it is to outlive its terminal
+            stops.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self._signalled) for number in stops}
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)  # it wakes us
         _adopt()
         self._selector.register(woken, selectors.EVENT_READ)
