@@ -149,7 +149,7 @@ def _notes_on_fields(spec: Spec, names: Iterable[str], told: str) -> list[str]:
     known = {*names, *renamed}
     return [
         f"{name}: {where.field!r} is no input column of {told}; callers have to send it besides"
-        + meant(where.field, known) + "."
+        + (meant(where.field, known) or ".")
         for name, where in (("segment", spec.segment), ("sticky", spec.sticky), ("key", spec.key))
         if where.field and where.field not in known
     ]  # fmt: skip
