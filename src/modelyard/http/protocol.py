@@ -157,6 +157,9 @@ class Protocol(HttpToolsProtocol):
         served = link.Served(self._express, self.server_state, self.transport)
         self.connections.add(served)  # type: ignore[arg-type]  # it is asked for no more than `shutdown`
         self.transport.set_protocol(served)
+        # nobody else will break these circles
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does
+        self._exit.protocol = None
 
     def _at_rest(self) -> bool:
         """Whether the next byte begins a request and no other is unanswered."""
@@ -424,8 +427,9 @@ class Protocol(HttpToolsProtocol):
             cycle.message_event.set()
         super().connection_lost(exc)
         # no circles, which would wait for the collector with all that hangs on them
-        for cycle, _ in self.pipeline:
-            cycle.on_response = _nothing
+        for cycle in (*self._open, self.cycle):
+            if cycle is not None:
+                cycle.on_response = _nothing
         self.pipeline.clear()
         self._open.clear()
         self._exit.protocol = None

@@ -380,4 +380,5 @@ class _Unusual:
         lines = [b"HTTP/1.1 %d %b" % (self.parser.get_status_code(), self._reason)]
         lines += [b"%b: %b" % each for each in self._headers if each[0] not in _OWN]
         lines += [b"content-length: %d" % len(body), b""]
+        self.parser = None  # it points at us, and both would wait for the collector
         return b"\r\n".join(lines), body
