@@ -135,7 +135,7 @@ def test_fifty_promotions_in_a_row(tmp_path: Path) -> None:
             version = registry.version()
             registry.promote(version)
             took.append(traffic.wait_for(version))
-        until(lambda: settled(registry, version), 30, "the last rollout ends")
+            until(partial(settled, registry, version), 30, "the rollout ends")
         nobody_noticed(traffic)
     took.sort()
     print(f"stage change to first answer: median {took[25]:.1f} s, worst {took[-1]:.1f} s")

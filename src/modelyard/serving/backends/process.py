@@ -137,6 +137,7 @@ class ServerProcess:
                 break
             how = self._why or _how(code, scarce=memory.kernel_kills() > killed)
             last = "" if self._why else next((line for line in reversed(self._said) if line), "")
+            last = "" if " INFO " in last or '"level": "info"' in last else last  # no reason, and misleading
             self._tell(FAILED, f"It ended ({how}) and is started again. {last}".strip())
             steady = self._ready_since and monotonic() - self._ready_since > _STEADY_S
             pause = _FIRST_PAUSE_S if steady else min(_LONGEST_PAUSE_S, pause * 2)
