@@ -258,9 +258,9 @@ def test_what_is_no_object_is_refused(document):
 def test_columns_that_the_model_has_not_are_found():
     spec = specs.read(yaml.safe_load(FULL))
     assert specs.unknown_columns(spec, {"text"}, "it") == []
-    found = dict(specs.unknown_columns(spec, {"body", "title"}, "sentiment version 3", at="/spec"))
-    assert found.keys() == {"/spec/defaults/inputs/text", "/spec/segments/fr/inputs/text"}
-    assert found["/spec/defaults/inputs/text"] == ("sentiment version 3 has no input column 'text'; it has body, title")
+    found = dict(specs.unknown_columns(spec, {"body", "title"}, "sentiment version 3"))
+    assert found.keys() == {"/defaults/inputs/text", "/segments/fr/inputs/text"}
+    assert found["/defaults/inputs/text"] == ("sentiment version 3 has no input column 'text'; it has body, title")
 
 
 JSON = st.recursive(

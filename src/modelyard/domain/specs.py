@@ -336,14 +336,13 @@ def _leftovers(found: Mapping[str, Node], made: Mapping[str, Any]) -> None:
 # ------------------------------------------------------------------------------------ against a model
 
 
-def unknown_columns(spec: Spec, columns: Collection[str], model: str, *, at: str = "") -> Troubles:
+def unknown_columns(spec: Spec, columns: Collection[str], model: str) -> Troubles:
     """What a spec says of input columns that a model does not have.
 
     Args:
         spec: it.
         columns: the model's, as its signature says.
         model: what it is called, for people.
-        at: JSON pointer of the spec.
     """
     troubles: Troubles = []
     places: dict[tuple[str, ...], Segment] = {("defaults",): spec.defaults}
@@ -351,7 +350,7 @@ def unknown_columns(spec: Spec, columns: Collection[str], model: str, *, at: str
     for place, segment in places.items():
         for column in segment.inputs:
             if column not in columns:
-                node = Node(None, at + pointer(*place, "inputs", column), troubles)
+                node = Node(None, pointer(*place, "inputs", column), troubles)
                 known = ", ".join(sorted(columns)[:20]) or "none"
                 node.wrong(f"{model} has no input column {column!r}; it has {known}")
     return troubles

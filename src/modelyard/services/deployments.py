@@ -90,26 +90,18 @@ def listing(tx: Transaction) -> list[Row]:
 # ------------------------------------------------------------------------------------ what is wanted
 
 
-def compare(
-    tx: Transaction,
-    spec: Spec,
-    columns: Mapping[tuple[str, int], Columns],
-    *,
-    at: str = "",
-    elsewhere: str = "",
-) -> Applied:
+def compare(tx: Transaction, spec: Spec, columns: Mapping[tuple[str, int], Columns], *, elsewhere: str = "") -> Applied:
     """What applying a spec would do, without doing it; nothing that is wrong is raised.
 
     Args:
         tx: the transaction.
         spec: well-formed.
         columns: of `specs.candidates`.
-        at: JSON pointer of the spec, for what is found wrong.
         elsewhere: URI of the registry that is followed, if it is not this server's.
     """
     before = db.get(tx, spec.name)
     old = document(before.spec) if before else {}
-    findings = specs.check(tx, spec, columns, at=at, elsewhere=elsewhere)
+    findings = specs.check(tx, spec, columns, elsewhere=elsewhere)
     return Applied(spec.name, before is None, changes(old, document(spec)), findings)
 
 
@@ -139,8 +131,8 @@ def apply(
     Raises:
         InvalidArgument: the spec cannot be; `places` say what, and where.
     """
-    applied = compare(tx, spec, columns, at=at, elsewhere=elsewhere)
-    applied.findings.refuse(spec, force=force)
+    applied = compare(tx, spec, columns, elsewhere=elsewhere)
+    applied.findings.refuse(spec, force=force, at=at)
     now = now_ms()
     if applied.created:
         row = db.insert(tx, spec, now)

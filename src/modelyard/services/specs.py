@@ -57,14 +57,19 @@ class Findings:
     doubtful: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
-    def refuse(self, spec: Spec, *, force: bool) -> None:
+    def refuse(self, spec: Spec, *, force: bool, at: str = "") -> None:
         """Raise if anything forbids the spec.
+
+        Args:
+            spec: that was looked at.
+            force: go past doubts.
+            at: JSON pointer of the spec, if it is a part of something.
 
         Raises:
             InvalidArgument: so it is; `places` are all of it.
         """
-        what = f"The deployment's spec {spec.name!r}"
-        refuse(self.wrong + (() if force else self.doubtful), what)
+        troubles = self.wrong + (() if force else self.doubtful)
+        refuse([(at + place, what) for place, what in troubles], f"The deployment's spec {spec.name!r}")
 
 
 def candidates(tx: Transaction, spec: Spec) -> list[ModelVersion]:
@@ -81,36 +86,33 @@ def candidates(tx: Transaction, spec: Spec) -> list[ModelVersion]:
     return found
 
 
-def check(
-    tx: Transaction, spec: Spec, columns: Mapping[tuple[str, int], Columns], *, at: str = "", elsewhere: str = ""
-) -> Findings:
+def check(tx: Transaction, spec: Spec, columns: Mapping[tuple[str, int], Columns], *, elsewhere: str = "") -> Findings:
     """Look at a spec beside what there is.
 
     Args:
         tx: the transaction.
         spec: well-formed.
         columns: of `candidates`, by model and version.
-        at: JSON pointer of the spec.
         elsewhere: URI of the registry that is followed, if it is not this server's.
     """
     wrong: Troubles = []
     doubtful: Troubles = []
     notes: list[str] = []
-    _check_backend(spec, wrong, at)
-    _check_settings(spec, wrong, at)
+    _check_backend(spec, wrong)
+    _check_settings(spec, wrong)
     if elsewhere:
         notes.append(f"The registry at {elsewhere} is followed; environment, models and inputs were not checked.")
         return Findings(tuple(wrong), (), tuple(notes))
     known = [each.name for each in environments.listing(tx)]
     if environments.find(tx, spec.environment) is None:
         hint = meant(spec.environment, known) or f"; there are {', '.join(known)}"
-        wrong.append((f"{at}/environment", f"there is no environment {spec.environment!r}{hint}"))
+        wrong.append(("/environment", f"there is no environment {spec.environment!r}{hint}"))
     for index, name in enumerate(spec.models):
         if models.bare(tx, name) is None:
-            place = f"{at}/model" if len(spec.models) == 1 else f"{at}/models/{index}"
+            place = "/model" if len(spec.models) == 1 else f"/models/{index}"
             wrong.append((place, f"there is no registered model {name!r}{_like(tx, name)}; register it first"))
     if not wrong:
-        _check_columns(tx, spec, columns, at, doubtful, notes)
+        _check_columns(tx, spec, columns, doubtful, notes)
     return Findings(tuple(wrong), tuple(doubtful), tuple(notes))
 
 
@@ -123,7 +125,6 @@ def _check_columns(
     tx: Transaction,
     spec: Spec,
     columns: Mapping[tuple[str, int], Columns],
-    at: str,
     doubtful: Troubles,
     notes: list[str],
 ) -> None:
@@ -139,7 +140,7 @@ def _check_columns(
             if renamed:
                 notes.append(f"The inputs of {told} were not checked: {found.why}.")
             continue
-        doubtful += [each for each in unknown_columns(spec, found.names, told, at=at) if each not in doubtful]
+        doubtful += [each for each in unknown_columns(spec, found.names, told) if each not in doubtful]
         notes += _notes_on_fields(spec, found.names, told)
 
 
@@ -155,17 +156,17 @@ def _notes_on_fields(spec: Spec, names: Iterable[str], told: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _check_backend(spec: Spec, wrong: Troubles, at: str) -> None:
+def _check_backend(spec: Spec, wrong: Troubles) -> None:
     known = sorted({*BACKENDS, *(each.name for each in entry_points(group=ENTRY_POINTS))})
     if spec.backend not in known:
         hint = meant(spec.backend, known)
-        wrong.append((f"{at}/backend", f"there is no backend {spec.backend!r}{hint}; known are {', '.join(known)}"))
+        wrong.append(("/backend", f"there is no backend {spec.backend!r}{hint}; known are {', '.join(known)}"))
 
 
-def _check_settings(spec: Spec, wrong: Troubles, at: str) -> None:
+def _check_settings(spec: Spec, wrong: Troubles) -> None:
     kinds = {each.name: str(each.type) for each in fields(ServeSettings) if each.name not in OURS}
     for name, value in spec.serve.items():
-        place = at + pointer("serve", name)
+        place = pointer("serve", name)
         if name in OURS:
             wrong.append((place, f"{name!r} follows from the rest of the spec; remove it"))
         elif name not in kinds:
