@@ -212,8 +212,9 @@ def test_pages_are_stables_and_others_the_servers(door, control):
     assert door.get("/v2/models/d")["path"] == "/v2/models/d"
     assert door.get("/openapi.json")["path"] == "/openapi.json"
     assert door.get("/v2/health/ready") == {"ready": True}
-    assert door.get("/predictions?limit=3")["from"].endswith("/predictions?limit=3")
-    assert door.get("/statistics")["from"].endswith("/statistics")
+    assert door.get("/predictions?limit=3") == {"from": "/api/v1/deployments/d/predictions?limit=3"}
+    assert door.get("/statistics") == {"from": "/api/v1/deployments/d/statistics"}
+    assert door.get("/models/other/statistics") == {"from": "/api/v1/deployments/other/statistics"}
     assert door.ask("GET", "/health")[0] == door.ask("GET", "/ping")[0] == 200
     assert door.ask("GET", "/models/d/predict")[0] == 405
     status, _, body = door.ask("POST", "/models/nobody/predict", {})

@@ -42,7 +42,7 @@ _HTML: Final = b"text/html; charset=utf-8"
 _METRICS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _NAMED: Final = re.compile(r"/(?:v2/models|models|docs)/([^/]+)(/.*)?")
 _PROXY: Final = re.compile(r"(?:/models/([^/]+))?/predictions")
-_SERVERS: Final = {"/predictions": "/predictions", "/statistics": "/statistics"}
+_LISTS: Final = re.compile(r"(?:/models/([^/]+))?/(predictions|statistics)")
 _DROPPED: Final = frozenset({
     b"connection", b"content-length", b"keep-alive", b"trailer", b"transfer-encoding", b"upgrade", b"date",
 })  # fmt: skip
@@ -364,10 +364,9 @@ class Door:
             retry = [(b"retry-after", b"1")] if status == 503 else []
             await respond(send, status, body, (b"content-type", kind), *retry, *extra)
             return
-        if path in _SERVERS:
-            if self._server is None:
-                raise NotFound("This gateway has no server that keeps predictions. Start it with --server.")
-            answer = await self._server.ask("GET", whole.replace(path, _SERVERS[path], 1), timeout_s=_PAGE_S)
+        listed = _LISTS.fullmatch(path)
+        if listed is not None:
+            answer = await self._listed(unquote(listed[1] or ""), listed[2], query)
         else:
             named = _NAMED.fullmatch(path)
             name = unquote(named[1]) if named is not None else ""
@@ -383,6 +382,22 @@ class Door:
             answer = await self._relayed(revision, whole, lines(headers))
         told = [each for each in answer.headers if each[0] not in _DROPPED]
         await respond(send, answer.status, answer.body, *told, *extra)
+
+    async def _listed(self, name: str, what: str, query: str) -> Answer:
+        """What the server keeps of a deployment.
+
+        Raises:
+            NotFound: there is no server, or no such deployment.
+            Unavailable: the server does not answer.
+        """
+        if self._server is None:
+            raise NotFound("This gateway has no server that keeps predictions. Start it with --server.")
+        deployment = self._heads.deployment(name)
+        if deployment is None and not name:
+            raise NotFound(self._nobody(name))
+        found = name or (deployment.name if deployment is not None else "")
+        target = f"/api/v1/deployments/{quote(found, safe='')}/{what}{'?' if query else ''}{query}"
+        return await self._server.ask("GET", target, timeout_s=_PAGE_S)
 
     async def _relayed(self, revision: Revision, path: str, passed: bytes) -> Answer:
         """A page of a revision's model server.

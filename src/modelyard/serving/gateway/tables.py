@@ -119,12 +119,12 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A part of the file; what is misspelt is noticed."""
 
 
-class _Where(_Strict):
+class _Where(_Strict, frozen=True):
     header: str = ""
     field: str = ""
 
 
-class _Revision(_Strict):
+class _Revision(_Strict, frozen=True):
     replicas: list[str] = []
     url: str = ""
     number: int = -1
@@ -136,25 +136,25 @@ class _Revision(_Strict):
     shadow: float | None = None
 
 
-class _Segment(_Strict):
+class _Segment(_Strict, frozen=True):
     inputs: dict[str, str] = {}
     threshold: float | None = None
     weights: dict[str, float] = {}
 
 
-class _Recording(_Strict):
+class _Recording(_Strict, frozen=True):
     input: str = "all"
     sample: float = 0.1
     output: bool = True
 
 
-class _Answer(_Strict):
+class _Answer(_Strict, frozen=True):
     label: str = ""
     score: str = ""
     positive: str | None = None
 
 
-class _Deployment(_Strict):
+class _Deployment(_Strict, frozen=True):
     revisions: list[_Revision]
     environment: str = ""
     segment: _Where = _Where()
@@ -167,7 +167,7 @@ class _Deployment(_Strict):
     segments: dict[str, _Segment] = {}
 
 
-class _File(_Strict):
+class _File(_Strict, frozen=True):
     deployments: dict[str, _Deployment]
 
 
