@@ -105,7 +105,7 @@ def take(tx: Transaction, found: Sequence[Prediction], now: int) -> int:
                 count = changes[place] = Count()
             count.calls += 1
             count.errors += each.status >= 500
-            count.labelled += each.label is not None
+            count.labelled += each.label is not None or each.positive is not None
             count.positives += each.positive is True
             count.latency[bucket(each.latency_us)] += 1
         prediction_counts.add(tx, changes)

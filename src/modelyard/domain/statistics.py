@@ -39,7 +39,7 @@ class Count:
     Attributes:
         calls: all of them.
         errors: answered with 5xx.
-        labelled: whose answer has a label.
+        labelled: whose answer has a label, or counts as positive or not.
         positives: whose answer counts as positive.
         told: that feedback says are right or wrong.
         right: that it says are right.

@@ -241,7 +241,7 @@ class Numbers(Answer):
     correctness: float | None
     correctness_low: Annotated[float | None, Meta(description="Lower end of the 95 % interval (Wilson).")]
     correctness_high: float | None
-    labelled: Annotated[int, Meta(description="Whose answer has a label.")]
+    labelled: Annotated[int, Meta(description="Whose answer has a label, or counts as positive or not.")]
     positives: int
     positive_share: float | None
     latency_p50_ms: Annotated[float | None, Meta(description="To the upper bound of a bucket.")]

@@ -153,7 +153,7 @@ def test_statistics_by_version_segment_and_time_without_shadows(native: Native) 
     assert total["correctness"] == 0.75
     assert total["correctness_low"] == pytest.approx(0.3006, abs=1e-4)
     assert total["correctness_high"] == pytest.approx(0.9544, abs=1e-4)
-    assert (total["labelled"], total["positives"]) == (4, 6)
+    assert (total["labelled"], total["positives"], total["positive_share"]) == (6, 6, 1.0)
     assert total["latency_p50_ms"] is not None
     assert [(each["version"], each["calls"]) for each in told["versions"]] == [("3", 4), ("4", 2)]
     segments = {

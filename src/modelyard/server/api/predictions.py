@@ -54,7 +54,7 @@ async def take(call: Call, body: wire.PredictionBatch) -> wire.BatchTaken:
         stored, new = predictions.take_all(database, found, told)
         return wire.BatchTaken(stored=stored, feedback=new)
 
-    return await asyncio.get_running_loop().run_in_executor(database.readers, store)
+    return await asyncio.to_thread(store)  # readers have threads of their own
 
 
 def _prediction(each: wire.RecordedPrediction, at: int) -> domain.Prediction:

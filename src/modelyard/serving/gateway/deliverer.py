@@ -41,10 +41,10 @@ MOST_BYTES: Final = 4 * 2**20
 TICK_S: Final = 0.2
 """How long predictions gather before they are sent."""
 
-ADOPT_EVERY_S: Final = 5.0
+ADOPT_EVERY_S: Final = 2.0
 FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 10.0
-LINGER_S: Final = 30.0
+LONGEST_PAUSE_S: Final = 5.0
+LINGER_S: Final = 10.0
 """How long it tries to reach the server after its gateway has gone."""
 
 PATIENCE: Final = 20

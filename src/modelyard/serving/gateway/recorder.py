@@ -27,7 +27,7 @@ LONGEST_BODY: Final = 2**20
 
 _SAY_S: Final = 60.0
 _FIRST_PAUSE_S: Final = 0.2
-_LONGEST_PAUSE_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 3.0
 _LONG_LIFE_S: Final = 30.0
 _STOP_S: Final = 5.0
 
