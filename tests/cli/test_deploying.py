@@ -1,6 +1,9 @@
 """The commands about deployments, against a real server without a controller: its part is played by the test."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from modelyard.domain.checks import Sample
 from modelyard.domain.deployments import Happened, Held, Revision, State, Target
 from modelyard.domain.rollouts import Golden, Measurements, Status
 from modelyard.services import deployments, rehearsals
+from tests.cli.process import environment
 from tests.cli.terminal import on_a_terminal
 from tests.conftest import serve
 
@@ -56,10 +60,10 @@ class Controller:
         rollout_id = self.roll_out(name, number, version)
         row = self.database.read(deployments.get, name)
         rollout = rule.promote(self.database.read(rollouts_db.get, rollout_id), "Every step passed.")
-        self.database.write(rollouts_db.set, rollout_id, rollout, 4000)
-        self.database.write(rows_db.set_state, row.id, State(stable=number, previous=row.state.stable), 4000)
         told = f"Revision {number} answers everything now."
         self.database.write(rollouts_db.note, row.id, rollout_id, Happened.ENDED, told, "system", 4000)
+        self.database.write(rows_db.set_state, row.id, State(stable=number, previous=row.state.stable), 4000)
+        self.database.write(rollouts_db.set, rollout_id, rollout, 4000)
 
 
 @pytest.fixture
@@ -305,3 +309,22 @@ def test_a_rehearsal_is_waited_for(world, status, code):
     assert result.exit_code == code
     assert ("The rehearsal passed" if code == 0 else "The rehearsal failed") in result.output
     assert "has begun" in said("rehearse", "reviews", "--no-wait")
+
+
+def test_a_deployment_is_watched_until_the_reader_has_enough(world):
+    said("apply", "-f", world.path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "modelyard.cli.main", "status", "reviews", "--watch"],
+        env=environment(MODELYARD_TRACKING_URI=world.url, PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while process.stdout.readline().split("\t")[0] != "Wanted":
+        pass
+    world.client.pause_deployment("reviews", "lunch")
+    assert process.stdout.readline().split("\t")[1:] == [
+        "paused", "anonymous", "anonymous paused the deployment: lunch\n",
+    ]  # fmt: skip
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0

@@ -153,16 +153,22 @@ def follow_until_done(client: Client, name: str) -> None:
     began = time.monotonic()
     warned = False
     while True:
-        told = client.get_deployment_events(name, after, 1.0)
-        for event in told.events:
-            say_event(event)
-        after = told.next_after
+        after = _say_events(client, name, after, 1.0)
         found = client.get_deployment(name)
-        if found.phase == "serving":
+        if found.phase in ("serving", "held", "paused", "waiting"):
+            _say_events(client, name, after, 0.0)
+            if found.phase != "serving":
+                raise click.ClickException(plain(found.told))
             click.echo(plain(found.told))
             return
-        if found.phase in ("held", "paused", "waiting"):
-            raise click.ClickException(plain(found.told))
         if not warned and found.rollout is None and time.monotonic() - began > UNSEEN_S:
             warned = True
             click.echo("Nothing has begun yet. Does a server with a controller run?", err=True)
+
+
+def _say_events(client: Client, name: str, after: int, wait_s: float) -> int:
+    """Say what happened after an event; the last one's number."""
+    told = client.get_deployment_events(name, after, wait_s)
+    for event in told.events:
+        say_event(event)
+    return told.next_after

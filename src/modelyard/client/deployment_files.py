@@ -98,7 +98,10 @@ def read(text: str, source: str) -> list[SpecFile]:
         InvalidArgument: it does not decode, or holds something else than objects.
     """
     found = []
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:  # a character that no text has
+        raise InvalidArgument(f"{source}: this is not YAML: {str(error).splitlines()[0]}.") from None
     try:
         while loader.check_node():
             node = loader.get_node()
