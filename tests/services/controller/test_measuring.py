@@ -99,8 +99,12 @@ def test_a_window_looks_back_no_further(database, wine):
 def test_a_shadow_is_judged_by_its_copies(database, wine):
     count(database, wine, 5, whose(2, "shadow"), requests=4, pairs=4, disagreements=1)
     count(database, wine, 5, whose(2, "canary"), requests=9)
-    found = measure(database, wine, rollout(StepKind.SHADOW)).canary[""]
+    count(database, wine, 5, whose(1, "stable"), requests=7)
+    count(database, wine, 100, whose(1, "stable"), requests=70)
+    measured = measure(database, wine, rollout(StepKind.SHADOW, 1.0))
+    found = measured.canary[""]
     assert (found.requests, found.pairs, found.disagreements) == (4, 4, 1)
+    assert measured.stable[""].requests == 7
 
 
 def test_a_bake_is_compared_with_stable_as_it_was_before(database, wine):

@@ -77,7 +77,7 @@ class Measurer:
         canary = samples(found, rollout.canary, (role,), _of(known, rollout.canary))
         stable: dict[str, Sample] = {}
         if rollout.stable is not None:
-            if step.kind is StepKind.BAKE or step.weight >= 1:
+            if step.kind is StepKind.BAKE or (step.kind is StepKind.WEIGHT and step.weight >= 1):
                 found = self._base(tx, deployment_id, rollout_id, rollout)
             stable = samples(found, rollout.stable, (Role.STABLE,), _of(known, rollout.stable))
         return Measurements(canary=canary, stable=stable)
