@@ -127,10 +127,14 @@ def move(version: int) -> None:
     modelyard.MlflowClient().transition_model_version_stage(REVIEWS, str(version), "Production")
 
 
+SEEN: dict[str, int] = {}
+"""Up to which event each deployment's were told."""
+
+
 def watch(server: str, name: str) -> None:
     """Tell what happens until nothing does."""
     client = modelyard.MlflowClient()
-    seen = watch.seen.get(name, 0)
+    seen = SEEN.get(name, 0)
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline:
         found = get(f"{server}/api/v1/deployments/{name}/events?after={seen}&wait_s=2")
@@ -139,11 +143,8 @@ def watch(server: str, name: str) -> None:
         seen = found["next_after"]
         if any(event["kind"] == "rollout_ended" for event in found["events"]):
             break
-    watch.seen[name] = seen
+    SEEN[name] = seen
     line(f"= {client.get_deployment(name).told}")
-
-
-watch.seen = {}  # type: ignore[attr-defined]
 
 
 def until_serves(gateway: str, server: str, version: int) -> None:
@@ -156,7 +157,7 @@ def until_serves(gateway: str, server: str, version: int) -> None:
             time.sleep(0.1)
             continue
         if now == str(version):
-            watch.seen[REVIEWS] = get(f"{server}/api/v1/deployments/{REVIEWS}/events")["next_after"]
+            SEEN[REVIEWS] = get(f"{server}/api/v1/deployments/{REVIEWS}/events")["next_after"]
             return
     sys.exit(f"{REVIEWS} does not answer:\n{(DATA / 'up.log').read_text()[-4000:]}")
 

@@ -254,11 +254,11 @@ class Question:
         at_ms = time_ns() // 1_000_000
         self.id = id = asking.ids.next(at_ms)
         said = deployment.reader.read(asked.protocol, body) if status == 200 else NOTHING
-        threshold = revision.settings(segment.name).threshold
-        if threshold is not None:
-            said = said.over(threshold)
+        settings = revision.settings(segment.name)
+        if settings.threshold is not None:
+            said = said.over(settings.threshold)
         self.said = said
-        asking.measuring.add(revision.of(self.role, segment.name), at_ms // 1000, status, seconds, said)
+        asking.measuring.add(revision.of(self.role, segment.name), at_ms // 1000, settings.fails(status), seconds, said)
         recorder = asking.recorder
         if recorder is not None:
             recorder.record(
@@ -289,7 +289,7 @@ class Question:
         revision.failed += 1
         now_s = time_ns() // 1_000_000_000
         seconds = perf_counter() - self._since
-        self._asking.measuring.add(revision.of(self.role, self.segment.name), now_s, 503, seconds, NOTHING)
+        self._asking.measuring.add(revision.of(self.role, self.segment.name), now_s, True, seconds, NOTHING)
         self._asking.repeated += 1
         self._send(chosen)
         return True
@@ -356,7 +356,8 @@ class Question:
         asking.count(status)
         if self.revision is not None:
             of = self.revision.of(self.role, self.segment.name)
-            asking.measuring.add(of, time_ns() // 1_000_000_000, status, perf_counter() - self._since, NOTHING)
+            failed = status >= 500
+            asking.measuring.add(of, time_ns() // 1_000_000_000, failed, perf_counter() - self._since, NOTHING)
         refusal = refuse(self.head.protocol, status, message)
         lines = b"content-type: %b\r\n%b" % (refusal.content_type, self.head.extra)
         if status == 503:

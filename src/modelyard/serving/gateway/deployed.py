@@ -156,6 +156,10 @@ class Settings(NamedTuple):
     inputs: dict[str, str]
     threshold: float | None
 
+    def fails(self, status: int) -> bool:
+        """Whether an answer is an error of ours: a server's, or an input refused that was put together here."""
+        return status >= 500 or (status == 400 and bool(self.inputs))
+
 
 class Segment(NamedTuple):
     """A segment of a deployment.

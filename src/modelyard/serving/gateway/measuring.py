@@ -77,7 +77,7 @@ class Totals:
 
     Attributes:
         requests: answers.
-        errors: of them, a server's error.
+        errors: of them, see `deployed.Settings.fails`.
         latency: by bucket of `BOUNDS_S`.
         seconds: about their sum.
         pairs, disagreements: of a shadow.
@@ -103,13 +103,13 @@ class Measuring:
         self._cells: dict[tuple[Of, int], Cell] = {}
         self._seconds: dict[Of, float] = {}
 
-    def add(self, of: Of, second: int, status: int, seconds: float, said: Said) -> Cell:
+    def add(self, of: Of, second: int, failed: bool, seconds: float, said: Said) -> Cell:  # noqa: FBT001 - for each answer
         """Count an answer.
 
         Args:
             of: whose.
             second: since the epoch.
-            status: of HTTP.
+            failed: see `deployed.Settings.fails`.
             seconds: that it took.
             said: what it says.
         """
@@ -117,8 +117,7 @@ class Measuring:
         if cell is None:
             cell = self._cells[of, second] = Cell()
         cell.requests += 1
-        if status >= 500:
-            cell.errors += 1
+        cell.errors += failed
         cell.latency[bisect_left(BOUNDS_S, seconds)] += 1
         self._seconds[of] = self._seconds.get(of, 0.0) + seconds
         if said.label is not None or said.score is not None or said.rows:

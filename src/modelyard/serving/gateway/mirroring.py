@@ -122,10 +122,12 @@ class Copy:
         seconds = perf_counter() - self._since
         at_ms = time_ns() // 1_000_000
         protocol = question.head.protocol
-        threshold = revision.settings(segment.name).threshold
-        said = deployment.reader.read(protocol, body).over(threshold) if status == 200 else NOTHING
+        settings = revision.settings(segment.name)
+        said = deployment.reader.read(protocol, body).over(settings.threshold) if status == 200 else NOTHING
         role = Role.SHADOW.value
-        cell = asking.measuring.add(revision.of(role, segment.name), at_ms // 1000, status, seconds, said)
+        cell = asking.measuring.add(
+            revision.of(role, segment.name), at_ms // 1000, settings.fails(status), seconds, said
+        )
         same = said.agrees(question.said) if question.status == 200 and status == 200 else None
         if same is not None:
             cell.pairs += 1
