@@ -29,7 +29,7 @@ class Measure(enum.StrEnum):
     """What a check looks at."""
 
     ERROR_RATE = "error_rate"
-    """Share of answers that are our error, from 0 to 1: a server's (5xx), or an input refused that `inputs` put together."""
+    """Share of answers that are an error of ours, from 0 to 1: 5xx, or 400 to an input that `inputs` put together."""
     LATENCY = "latency"
     """A quantile of the time to an answer, seconds."""
     DISAGREEMENT = "disagreement"
