@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from time import monotonic, perf_counter, time_ns
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -265,14 +266,14 @@ class Question:
                 entry(deployment, revision, self.role, segment.name, id, at_ms, seconds, status, asked.protocol,
                       self.body, body, said, self.key)
             )  # fmt: skip
-        told = revision.headers(self.role)
         if asked.details and status == 200 and asked.protocol == NATURAL:
             head, body = self._detailed(head, body)
-        self._reply(
-            0,
-            b"%b%bmodelyard-prediction: %b\r\n%b\r\n" % (stripped(head), told, id.hex().encode(), asked.extra),
-            body,
-        )
+        own, told = replica.own, revision.headers(self.role)
+        if own and own in head:
+            head = head.replace(own, told, 1)
+        else:
+            replica.own, head = own_lines(head), stripped(head) + told
+        self._reply(0, b"%bmodelyard-prediction: %b\r\n%b\r\n" % (head, id.hex().encode(), asked.extra), body)
         shadow = deployment.shadow
         if shadow is not None and status < 500 and shadow.replicas.ready:
             asking.mirror.copy(self, shadow)
@@ -420,18 +421,18 @@ def entry(
     )  # fmt: skip
 
 
+_OWN: Final = re.compile(rb"(?<=\r\n)(?:modelyard-[a-z]+:[^\r\n]*\r\n)+")
+
+
+def own_lines(head: bytes) -> bytes:
+    """The lines in which a model server says who it is, if they stand together in an answer's head."""
+    found = _OWN.findall(head)
+    return found[0] if len(found) == 1 else b""
+
+
 def stripped(head: bytes) -> bytes:
-    """An answer's head without what the model server says of itself; it knows itself under another name."""
-    at = head.find(b"modelyard-")
-    while at > 0:
-        end = head.find(b"\r\n", at) + 2
-        while head.startswith(b"modelyard-", end):
-            end = head.find(b"\r\n", end) + 2
-        head = head[:at] + head[end:]
-        at = head.find(b"\r\nmodelyard-", at - 2) + 2
-        if at < 2:
-            break
-    return head
+    """An answer's head without them: a model server knows itself under another name."""
+    return _OWN.sub(b"", head)
 
 
 def external(head: Head, url: str, body: bytes) -> bytes:

@@ -53,6 +53,7 @@ class Replica:
         answered: answers by status.
         latency: seconds from a request's sending to its answer.
         broken: requests whose connection broke.
+        own: the lines in which it says who it is, as its last answers had them.
     """
 
     def __init__(self, told: base.Replica, *, external: bool = False) -> None:
@@ -65,6 +66,7 @@ class Replica:
         self.answered: dict[bytes, int] = {}
         self.latency = Histogram(SECONDS)
         self.broken = 0
+        self.own = b""
         self.tag = b"modelyard-replica: %b\r\n\r\n" % told.name.encode()
         self.upstream = Upstream(told.url, None if external else self._leaving)
         self.wake = asyncio.Event()
