@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from modelyard import optional
 from modelyard.domain.errors import InvalidArgument, InvalidState
 from modelyard.settings import ServeSettings
@@ -64,7 +62,9 @@ class Spec:
     @property
     def fingerprint(self) -> str:
         """Of everything but the number of replicas: what must be equal for two specs to be the same thing."""
-        import hashlib  # a keeper does without
+        import hashlib  # a keeper does without these
+
+        import msgspec
 
         content = [
             self.name, self.models, self.url, sorted(self.settings.items()), self.cpus, self.gpus, self.memory_bytes,
