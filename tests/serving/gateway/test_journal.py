@@ -137,6 +137,16 @@ def test_what_a_killed_process_left_is_all_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_removal_left_is_removed_by_the_next(tmp_path):
+    for name in (".gone-1", ".making-new", ".making-old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "journal.json").write_text("{}")
+    os.utime(tmp_path / ".making-old", (0, 0))
+    assert list(journal.found(tmp_path)) == []
+    journal.tidy(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".making-new"]
+
+
 @settings(max_examples=30)
 @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=40), st.data())
 def test_damage_costs_no_more_than_what_is_behind_it(tmp_path_factory, bodies, data):

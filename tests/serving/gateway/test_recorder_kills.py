@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.serving.gateway.journal import process_of
+from modelyard.serving.gateway.journal import found, process_of
 from tests.reliability.conftest import cluster  # noqa: F401 - a fixture
 from tests.reliability.process import ServerProcess, until
 
@@ -73,7 +73,7 @@ class Gateway:
         return [process_of(path) for path in self.journals()] == [self.process.pid]
 
     def journals(self) -> list[Path]:
-        return [path.parent for path in self.root.glob("*/journal.json")]
+        return list(found(self.root))
 
 
 def ask(url: str, path: str):

@@ -134,6 +134,7 @@ class Deliverer:
         if now < self._adopt_at:
             return
         self._adopt_at = now + ADOPT_EVERY_S
+        journal.tidy(self._root)
         for folder in journal.found(self._root):
             if folder.name in self._readings:
                 continue

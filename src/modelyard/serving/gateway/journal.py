@@ -47,6 +47,7 @@ _HEAD: Final = struct.Struct("<III")
 _SEGMENT: Final = 4 * 2**20
 _STATE_BYTES: Final = 4096
 _RETRY_S: Final = 0.5
+_HALF_MADE_S: Final = 3600.0
 
 # Places in `state`. DONE is a segment's number, shifted by 32 bits, and an offset in it.
 DONE, DELIVERED, REJECTED, DAMAGED, REACHED_MS = range(5)
@@ -451,6 +452,14 @@ def found(root: Path) -> Iterator[Path]:
     for path in sorted(root.glob("*/journal.json")):
         if not path.parent.name.startswith("."):
             yield path.parent
+
+
+def tidy(root: Path) -> None:
+    """Remove what is left of folders whose making or removal was cut short."""
+    for path in [*root.glob(".gone-*"), *root.glob(".making-*")]:
+        with suppress(OSError):
+            if path.name.startswith(".gone-") or time.time() - path.stat().st_mtime > _HALF_MADE_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def process_of(folder: Path) -> int:
