@@ -260,12 +260,9 @@ class Traffic:
     def summary(self) -> str:
         """In one line."""
         took = sorted(each.took_s for each in self.seen if each.status == 200)
-        worst = (
-            f"median {took[len(took) // 2] * 1000:.1f} ms, p99 {took[len(took) * 99 // 100] * 1000:.1f} ms"
-            if took
-            else ""
-        )
-        return f"{len(self.seen)} requests, {len(self.failed)} failed; {worst}; {dict(self.versions())}"
+        at = [took[int(len(took) * part)] * 1000 for part in (0.5, 0.99)] if took else [0.0, 0.0]
+        times = f"median {at[0]:.1f} ms, p99 {at[1]:.1f} ms, worst {max(took, default=0):.2f} s"
+        return f"{len(self.seen)} requests, {len(self.failed)} failed; {times}; {len(self.versions())} versions"
 
 
 def stored(url: str, name: str = "tea") -> list[str]:
