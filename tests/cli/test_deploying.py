@@ -251,14 +251,14 @@ def test_pause_resume_abort_rollback_approve(world):
     world.controller.promote("reviews", 2, 2)
     world.client.set_model_environment("Sentiment", "production", 3)
     world.controller.roll_out("reviews", 3, 3)
-    assert "is paused at step 1 of 2 (golden)" in said("pause", "reviews", "--reason", "lunch")
+    assert "is paused at its start" in said("pause", "reviews", "--reason", "lunch")
     assert "paused already" in refused("pause", "reviews")
-    assert "is at step 1 of 2 (golden)" in said("resume", "reviews")
+    assert "is at its start" in said("resume", "reviews")
     assert "waits for nobody" in refused("approve", "reviews")
     assert "cannot have all traffic now" in refused("approve", "reviews", "--all")
     assert "is held back: anonymous aborted the rollout: no" in said("abort", "reviews", "--reason", "no")
     assert "is about to be rolled out" in said("resume", "reviews")
-    assert "Revision 1 is at its end" in said("rollback", "reviews", "--reason", "complaints")
+    assert "Revision 1 is at its start" in said("rollback", "reviews", "--reason", "complaints")
     assert "No rollout of 'reviews' runs" not in refused("approve", "reviews")
 
 
@@ -313,18 +313,20 @@ def test_a_rehearsal_is_waited_for(world, status, code):
 
 def test_a_deployment_is_watched_until_the_reader_has_enough(world):
     said("apply", "-f", world.path)
-    process = subprocess.Popen(
+    watching = subprocess.Popen(
         [sys.executable, "-m", "modelyard.cli.main", "status", "reviews", "--watch"],
         env=environment(MODELYARD_TRACKING_URI=world.url, PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    while process.stdout.readline().split("\t")[0] != "Wanted":
-        pass
-    world.client.pause_deployment("reviews", "lunch")
-    assert process.stdout.readline().split("\t")[1:] == [
-        "paused", "anonymous", "anonymous paused the deployment: lunch\n",
-    ]  # fmt: skip
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    with watching as process:
+        assert process.stdout is not None
+        while process.stdout.readline().split("\t")[0] != "Wanted":
+            pass
+        world.client.pause_deployment("reviews", "lunch")
+        heard: list[str] = []
+        while not heard or "lunch" not in heard[-1]:
+            heard.append(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+    assert heard[-1].split("\t")[1:] == ["paused", "anonymous", "anonymous paused the deployment: lunch\n"]
+    assert process.returncode == 0

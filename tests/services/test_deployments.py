@@ -364,7 +364,7 @@ def test_how_a_deployment_stands_from_its_beginning(registry):
     number = revise(registry, 1, 1)
     found = registry.read(standing.get, "reviews")
     assert (found.phase, found.canary.number) == (Phase.STARTING, 1)
-    assert "step 1 of 2 (golden)" in found.told
+    assert "Revision 1 is at its start" in found.told
     settle(registry, number, stable=1)
     found = registry.read(standing.get, "reviews")
     assert (found.phase, found.told) == (Phase.SERVING, "Revision 1 (sentiment version 1) answers.")

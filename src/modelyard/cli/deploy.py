@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .asking import as_json, asks, document
-from .following import follow_until_done, said_change
+from .following import follow_until_done, last_event, said_change
 from .tables import plain
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ def command(
     steps = _steps(options["canary"], options["every"], options["shadow"], options["bake"])
     if steps:
         spec["steps"] = steps
+    after = last_event(client, called) if wait else 0
     applied = client.apply_deployment(spec, force=force, reason=reason)
     _say(applied, "")
     if wait:
-        follow_until_done(client, called)
+        follow_until_done(client, called, after)
 
 
 def _steps(canary: str | None, every: str | None, shadow: str | None, bake: str | None) -> list[Any]:
@@ -110,11 +111,12 @@ def apply(
     if dry_run:
         _answer([found for _, found in checked], "would be ", json=json)
         return
+    after = {found.name: last_event(client, found.name) if wait else 0 for _, found in checked}
     applied = [client.apply_deployment(spec.document, force=force, reason=reason) for spec, _ in checked]
     _answer(applied, "", json=json)
     if wait:
         for each in applied:
-            follow_until_done(client, each.name)
+            follow_until_done(client, each.name, after[each.name])
 
 
 @click.command("diff")

@@ -143,13 +143,27 @@ def watch(client: Client, name: str) -> None:
         after = client.get_deployment_events(name, lately.next_after, REFRESH_S).next_after
 
 
-def follow_until_done(client: Client, name: str) -> None:
+def last_event(client: Client, name: str) -> int:
+    """The number of the last event of a deployment; 0 if there never was one of the name."""
+    from modelyard.domain.errors import NotFound
+
+    try:
+        return client.get_deployment_events(name, max_results=1).next_after
+    except NotFound:
+        return 0
+
+
+def follow_until_done(client: Client, name: str, after: int) -> None:
     """Say what happens until the deployment answers with what is wanted.
+
+    Args:
+        client: of the server.
+        name: of the deployment.
+        after: the last event that is not to be told.
 
     Raises:
         click.ClickException: it was rolled back, waits for somebody, or nothing is to answer.
     """
-    after = 0
     began = time.monotonic()
     warned = False
     while True:

@@ -201,6 +201,8 @@ def _is(one: Target, target: Target | None) -> bool:
 
 def step_told(rollout: Rollout) -> str:
     """Where a rollout is, for people: `step 2 of 4 (weight 10%)`."""
+    if rollout.step_ms is None:
+        return "its start"
     step = rollout.step
     if step is None:
         return "its end"
