@@ -95,7 +95,7 @@ def decode(kind: str, content: Any, schema: Schema | None = None) -> Any:
     """
     try:
         return _decode(kind, content, schema)
-    except (KeyError, TypeError, ValueError, IndexError) as fault:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
         raise DataCorrupted(f"The example does not decode as {kind}: {fault}") from None
 
 
@@ -128,10 +128,12 @@ def _typed(frame: Any, schema: Schema) -> Any:
     }  # fmt: skip
     for at, each in enumerate(schema):
         name = each.name if each.name is not None else frame.columns[at] if at < len(frame.columns) else None
+        if name not in frame.columns:
+            continue
         dtype = types.get(str(each.type))
-        if name in frame.columns and dtype and not (frame[name].isna().any() and dtype[0] in "bi"):
+        if dtype and frame[name].dtype != dtype and not (dtype[0] in "bi" and frame[name].isna().any()):
             frame[name] = frame[name].astype(dtype)
-        elif name in frame.columns and str(each.type) == "binary":
+        elif str(each.type) == "binary":
             frame[name] = [None if value is None else base64.decodebytes(value.encode()) for value in frame[name]]
     return frame
 

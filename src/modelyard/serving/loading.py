@@ -72,7 +72,9 @@ def load(note: notes.Load) -> Ready:
     report = golden.run(function) if note.golden else None
     if report is not None and report.results and not report.passed:
         raise GoldenFailure(report)
-    chosen = servable.plan = plan.plan(function, mode=note.batching, max_rows=note.max_rows, quick=note.quick)
+    chosen = servable.plan = plan.plan(
+        function, mode=note.batching, max_rows=note.max_rows, quick=note.quick, assembly=servable.assembly
+    )
     return Ready(servable, _told(note, chosen, tuned, report, [str(each) for each in differences]))
 
 
