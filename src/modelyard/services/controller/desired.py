@@ -180,9 +180,9 @@ class Follower:
 
     def _ask(self, environment: str, names: tuple[str, ...], stage: str) -> Desired:
         if self._client is None:
-            from modelyard.client.client import Client  # noqa: PLC0415 - most servers follow themselves
+            from .impatient import Impatient  # noqa: PLC0415 - most servers follow themselves
 
-            self._client = Client(self.uri, self.uri)
+            self._client = Impatient(self.uri)
         chosen: Any = None
         for name in names:
             try:

@@ -211,7 +211,7 @@ class Controller:
         settings = self._settings
         if settings.followed_registry:
             self._follower = Follower(settings.followed_registry, self.wake)
-        self._replicas = Replicas(settings.replicas_root, self.wake)
+        self._replicas = Replicas(settings.replicas_root, self.wake, settings.ray_address)
         self._reconciler = Reconciler(
             self._database,
             self._replicas,

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -165,14 +166,16 @@ class Replicas:
     Args:
         folder: by which the local backend finds its replicas again.
         changed: called, on any thread, when anything is seen to be otherwise than before.
+        ray_address: of the Ray cluster; empty: the one on this machine.
     """
 
-    def __init__(self, folder: str, changed: Callable[[], None]) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, changed: Callable[[], None], ray_address: str = "") -> None:
+        self._addresses = {Kind.LOCAL.value: folder, Kind.RAY.value: ray_address}
+        self._always = [(Kind.LOCAL.value, ""), *([(Kind.RAY.value, "")] if ray_address else [])]
         self._changed = changed
         self._units: dict[str, _Unit] = {}
         self._opened: dict[tuple[str, str], base.Backend] = {}
-        self._open_guard = threading.Lock()
+        self._open_guards: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._threads: dict[str, Threads] = {}
         self._listed: dict[tuple[str, str], frozenset[str]] = {}
         self._listing: dict[tuple[str, str], float] = {}
@@ -242,7 +245,7 @@ class Replicas:
             elif unit.due <= now and not unit.looking:
                 unit.looking = True
                 self._pool(unit.backend).do(partial(self._look, unit))
-        for key in {(Kind.LOCAL.value, ""), *((unit.backend, unit.address) for unit in self._units.values())}:
+        for key in {*self._always, *((unit.backend, unit.address) for unit in self._units.values())}:
             if key[0] != Kind.EXTERNAL and now >= self._listing.get(key, 0.0):
                 self._listing[key] = now + _LIST_S
                 self._pool(key[0]).do(partial(self._list, key))
@@ -269,10 +272,13 @@ class Replicas:
         return self._threads[backend]
 
     def _backend(self, name: str, address: str) -> base.Backend:
-        with self._open_guard:
+        found = self._opened.get((name, address))
+        if found is not None:
+            return found
+        with self._open_guards[name]:  # joining a cluster may take long, and the others do not wait for it
             found = self._opened.get((name, address))
             if found is None:
-                where = self._folder if name == Kind.LOCAL else address
+                where = address or self._addresses.get(name, "")
                 found = self._opened[name, address] = base.find(name, where, lasting=True)
             return found
 
