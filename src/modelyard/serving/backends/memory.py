@@ -91,10 +91,12 @@ def kernel_kills() -> int:
 
 
 def rank(process: int, score: int) -> None:
-    """Say of a process and its children how soon the system may kill them for want of memory."""
-    for each in family(process):
-        with suppress(OSError):
-            (_PROC / str(each) / "oom_score_adj").write_text(str(score))
+    """Say of a process and its children how soon the system may kill them for want of memory; never later than us."""
+    with suppress(OSError, ValueError):
+        own = int((_PROC / "self" / "oom_score_adj").read_text())
+        for each in family(process):
+            with suppress(OSError):
+                (_PROC / str(each) / "oom_score_adj").write_text(str(max(own, score)))
 
 
 def _listing(folder: Path) -> list[Path]:
