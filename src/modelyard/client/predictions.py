@@ -18,14 +18,8 @@ from .transport import NATIVE, queried
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from modelyard.wire.predictions import (
-        Comparison,
-        Feedback,
-        FeedbackTaken,
-        Prediction,
-        PredictionDetails,
-        Statistics,
-    )
+    from modelyard.wire.predictions import Feedback, FeedbackTaken, Prediction, PredictionDetails
+    from modelyard.wire.statistics import Comparison, Statistics
 
 T = TypeVar("T")
 
@@ -201,8 +195,8 @@ class Predictions(Deployments):
         Raises:
             NotFound: nothing was ever served under the name.
         """
-        from modelyard.wire.predictions import Statistics as Answer
-        from modelyard.wire.predictions import StatisticsQuery
+        from modelyard.wire.statistics import Statistics as Answer
+        from modelyard.wire.statistics import StatisticsQuery
 
         query = _query(StatisticsQuery, deployment=deployment, **wanted)
         return self._of_predictions("GET", "statistics", query, Answer)
@@ -219,8 +213,8 @@ class Predictions(Deployments):
         Raises:
             NotFound: one of them answered nobody.
         """
-        from modelyard.wire.predictions import Comparison as Answer
-        from modelyard.wire.predictions import ComparisonQuery
+        from modelyard.wire.statistics import Comparison as Answer
+        from modelyard.wire.statistics import ComparisonQuery
 
         query = _query(ComparisonQuery, deployment=deployment, a=str(a), b=str(b), **wanted)
         return self._of_predictions("GET", "statistics/compare", query, Answer)

@@ -17,7 +17,8 @@ from modelyard.client.journal import segments
 from modelyard.client.journal.journal import Taken
 from modelyard.domain.predictions import Feedback, Ids
 from modelyard.serving.gateway import journal
-from modelyard.serving.gateway.journal import DELIVERED, FEEDBACK, PREDICTION, Full, Journal, Reading
+from modelyard.serving.gateway.journal import DELIVERED, FEEDBACK, PREDICTION, Full, Journal
+from modelyard.serving.gateway.reading import Reading, found, tidy
 from modelyard.serving.gateway.recorder import LONGEST_BODY, Entry, Recorder
 from tests.reliability.process import until
 
@@ -128,7 +129,7 @@ os.kill(os.getpid(), 9)
 def test_what_a_killed_process_left_is_all_there(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path, "5000"], check=False)
     assert done.returncode == -9
-    (folder,) = journal.found(tmp_path)
+    (folder,) = found(tmp_path)
     reading = Reading(folder)
     assert reading.orphaned
     assert everything(reading) == [b"%d" % at for at in range(5000)]
@@ -142,8 +143,8 @@ def test_what_a_removal_left_is_removed_by_the_next(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "journal.json").write_text("{}")
     os.utime(tmp_path / ".making-old", (0, 0))
-    assert list(journal.found(tmp_path)) == []
-    journal.tidy(tmp_path)
+    assert list(found(tmp_path)) == []
+    tidy(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".making-new"]
 
 
@@ -187,8 +188,8 @@ def entry(**values) -> Entry:
 def recorded(folder: Path) -> list[Entry]:
     import msgspec
 
-    (found,) = journal.found(folder)
-    reading = Reading(found)
+    (left,) = found(folder)
+    reading = Reading(left)
     bodies = everything(reading)
     reading.close()
     return [msgspec.msgpack.decode(body, type=Entry) for body in bodies]

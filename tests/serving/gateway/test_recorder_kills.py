@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.serving.gateway.journal import found, process_of
+from modelyard.serving.gateway.reading import found, process_of
 from tests.reliability.conftest import cluster  # noqa: F401 - a fixture
 from tests.reliability.process import ServerProcess, until
 

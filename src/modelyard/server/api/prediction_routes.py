@@ -6,8 +6,9 @@ from typing import Final
 
 from modelyard.domain.errors import NotFound
 from modelyard.wire import predictions as wire
+from modelyard.wire import statistics as statistics_wire
 
-from . import predictions
+from . import predictions, statistics
 from .edge import Route
 
 PREDICTIONS: Final = [
@@ -62,21 +63,21 @@ PREDICTIONS: Final = [
     Route(
         "GET",
         "/statistics",
-        predictions.describe,
+        statistics.describe,
         "Read correctness, errors and latency of a deployment: overall, by version, by segment, by hour or day.",
         "Predictions",
-        takes=wire.StatisticsQuery,
-        gives=wire.Statistics,
+        takes=statistics_wire.StatisticsQuery,
+        gives=statistics_wire.Statistics,
         errors=(NotFound,),
     ),
     Route(
         "GET",
         "/statistics/compare",
-        predictions.compare,
+        statistics.compare,
         "Compare two versions by their feedback: the difference, its 95 % interval, and a sentence.",
         "Predictions",
-        takes=wire.ComparisonQuery,
-        gives=wire.Comparison,
+        takes=statistics_wire.ComparisonQuery,
+        gives=statistics_wire.Comparison,
         errors=(NotFound,),
     ),
     Route(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,12 +18,10 @@ from modelyard.services.clock import now_ms
 from modelyard.wire import predictions as wire
 
 from . import cursors, messages
+from .statistics import total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from modelyard.db.transaction import Transaction
-    from modelyard.domain.statistics import Count, Slot
     from modelyard.server.call import Call
 
 NDJSON: Final = "application/x-ndjson"
@@ -165,61 +163,6 @@ async def export(call: Call) -> None:
         await call.send({"type": "http.response.body", "body": b""})
 
 
-# ------------------------------------------------------------------------------------ statistics
-
-
-def _version(slot: Slot) -> tuple[str, str, str]:
-    return slot.of.model, slot.of.version, slot.of.endpoint
-
-
-def _total(slots: Iterable[Slot]) -> Count:
-    return statistics.grouped(slots, lambda _: 0).get(0) or statistics.Count()
-
-
-def _versions(slots: Iterable[Slot]) -> dict[tuple[str, str, str], Count]:
-    return statistics.grouped(slots, _version)
-
-
-def _parted(slots: Iterable[Slot], key: Callable[[Slot], Any]) -> dict[Any, list[Slot]]:
-    found: dict[Any, list[Slot]] = {}
-    for slot in slots:
-        found.setdefault(key(slot), []).append(slot)
-    return found
-
-
-async def describe(call: Call, query: wire.StatisticsQuery) -> wire.Statistics:
-    def read(tx: Transaction) -> wire.Statistics:
-        period = predictions.period(tx, query.deployment, query.since_ms, query.until_ms, query.segment, query.version)
-        slots = period.callers()
-        length = {"": 0, "hour": statistics.HOUR_S, "day": statistics.DAY_S}[query.window]
-        windows = _parted(slots, lambda slot: slot.slot_s // length * length) if length else {}
-        segments = _parted(slots, lambda slot: slot.of.segment)
-        return wire.Statistics(
-            deployment=query.deployment,
-            since_ms=period.since_ms,
-            until_ms=period.until_ms,
-            total=wire.numbers(_total(slots)),
-            versions=[wire.version_numbers(of, each) for of, each in _versions(slots).items()],
-            segments=[wire.segment_numbers(of, _total(each), _versions(each)) for of, each in sorted(segments.items())],
-            windows=[wire.window_numbers(at * 1000, _total(each), _versions(each)) for at, each in windows.items()],
-            shadows=[wire.shadow_numbers(of, each) for of, each in _versions(period.shadows()).items()],
-        )
-
-    return await call.scan(read)
-
-
-async def compare(call: Call, query: wire.ComparisonQuery) -> wire.Comparison:
-    found = await call.scan(
-        predictions.compare, query.deployment, query.a, query.b, query.since_ms, query.until_ms, query.segment
-    )
-    it = found.comparison
-    return wire.Comparison(
-        deployment=query.deployment, since_ms=found.period.since_ms, until_ms=found.period.until_ms,
-        a=wire.version_numbers(*found.a), b=wire.version_numbers(*found.b), difference=it.difference, low=it.low,
-        high=it.high, answers=it.answers, decided=it.decided, told=it.told,
-    )  # fmt: skip
-
-
 # ------------------------------------------------------------------------------------ in the words of a proxy
 
 
@@ -273,7 +216,7 @@ async def proxy_statistics(call: Call) -> wire.ProxyStatistics:
         slots = predictions.period(tx, call.path["name"]).callers()
         by_version = statistics.grouped(slots, lambda slot: slot.of.version or slot.of.endpoint)
         return wire.ProxyStatistics(
-            statistics=wire.proxy_rates(_total(slots)),
+            statistics=wire.proxy_rates(total(slots)),
             versions={version: wire.proxy_rates(each) for version, each in by_version.items()},
         )
 

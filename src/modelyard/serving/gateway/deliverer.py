@@ -29,8 +29,8 @@ from modelyard.domain.errors import InvalidArgument, TooLarge
 from modelyard.domain.predictions import Feedback
 from modelyard.wire.predictions import PredictionBatch, RecordedFeedback, RecordedPrediction
 
-from . import journal
-from .journal import PREDICTION, REACHED_MS, REJECTED, Reading, Record
+from .journal import PREDICTION, REACHED_MS, REJECTED
+from .reading import Reading, Record, found, process_of, tidy
 from .recorder import Entry
 
 if TYPE_CHECKING:
@@ -134,15 +134,15 @@ class Deliverer:
         if now < self._adopt_at:
             return
         self._adopt_at = now + ADOPT_EVERY_S
-        journal.tidy(self._root)
-        for folder in journal.found(self._root):
+        tidy(self._root)
+        for folder in found(self._root):
             if folder.name in self._readings:
                 continue
             try:
                 reading = Reading(folder)
             except (Taken, OSError):
                 continue
-            if reading.orphaned or journal.process_of(folder) == self._parent:
+            if reading.orphaned or process_of(folder) == self._parent:
                 self._readings[folder.name] = reading
             else:
                 reading.close()
