@@ -72,11 +72,12 @@ def every_prediction_is_there_once(stack: Stack, traffic: Traffic) -> None:
 
 
 def nobody_noticed(traffic: Traffic, broken_at: list[float] | None = None) -> None:
-    """No request failed, but those that a killed gateway had taken."""
+    """No request failed, but those that a killed gateway had taken; and no connection was refused."""
     unexcused = [
         each
         for each in traffic.failed
         if each.status != 0
+        or "refused" in each.why
         or not any(at - BROKEN_S < each.at + each.took_s and each.at < at + BROKEN_S for at in broken_at or ())
     ]
     assert unexcused == [], f"{len(unexcused)} of {len(traffic.seen)} requests failed, such as {unexcused[:3]}"
