@@ -18,6 +18,8 @@ from modelyard.services import deployments, environments, models, rehearsals, sp
 from modelyard.services.specs import Columns
 from modelyard.services.standing import Phase
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # both: test_deployments_at_once.py
+
 ANN, BOB = Principal("ann"), Principal("bob")
 SPEC = read({"name": "reviews", "environment": "production", "model": "sentiment"})
 STEPS = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from modelyard.db import deployments as db
+from modelyard.db import history
 from modelyard.db import rollouts as rollouts_db
 from modelyard.db.deployments import Row
 from modelyard.domain import rollouts as rule
@@ -131,6 +132,10 @@ def apply(
     Raises:
         InvalidArgument: the spec cannot be; `places` say what, and where.
     """
+    history.begin(tx)  # one name is made once, and what it names is there
+    before = db.get(tx, spec.name)
+    if before is not None:
+        db.lock(tx, before.id)
     applied = compare(tx, spec, columns, elsewhere=elsewhere)
     applied.findings.refuse(spec, force=force, at=at)
     now = now_ms()
@@ -140,7 +145,6 @@ def apply(
         rollouts_db.note(tx, row.id, None, Happened.CREATED, told, principal.name, now, document(spec))
     else:
         row = get(tx, spec.name)
-        db.lock(tx, row.id)
         if not applied.changes:
             return applied
         db.set_spec(tx, row.id, spec, now)
