@@ -10,6 +10,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
@@ -27,11 +28,17 @@ def servers(moody) -> Iterator[list[ModelServer]]:
         yield [held.enter_context(serving(f"d={moody}")) for _ in range(2)]
 
 
-@pytest.fixture
-def door(servers, tmp_path) -> Iterator[Gateway]:
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    found: Path = tmp_path_factory.mktemp("gateway") / "table.json"
+    return found
+
+
+@pytest.fixture(scope="module")
+def door(servers, path) -> Iterator[Gateway]:
     table = {"deployments": {"d": {"revisions": [{"replicas": [each.url for each in servers], "version": "1"}]}}}
-    (tmp_path / "table.json").write_text(json.dumps(table))
-    with gateway(tmp_path, "--table", tmp_path / "table.json") as found:
+    path.write_text(json.dumps(table))
+    with gateway(path.parent, "--table", path) as found:
         yield found
 
 
@@ -51,7 +58,7 @@ def test_many_requests_share_few_connections(door, servers):
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("page", "body"),
     [
         ("/models/d/predict", {"mood": "fine"}),
         ("/models/d/predict", [{"mood": "fine"}] * 5000),
@@ -66,9 +73,9 @@ def test_many_requests_share_few_connections(door, servers):
     ],
     ids=["one row", "many", "unknown column", "raises", "no JSON", "invocations", "open inference"],
 )
-def test_an_answer_is_the_model_servers(door, servers, path, body):
-    status, told, answer = door.ask("POST", path, body, x_request_id="r-1")
-    expected, mine, content = servers[0].ask("POST", path, body, x_request_id="r-1")
+def test_an_answer_is_the_model_servers(door, servers, page, body):
+    status, told, answer = door.ask("POST", page, body, x_request_id="r-1")
+    expected, mine, content = servers[0].ask("POST", page, body, x_request_id="r-1")
     assert (status, answer) == (expected, content)
     ours = {each: told.pop(each) for each in tuple(told) if each.startswith("modelyard-")}
     assert set(ours) == {"modelyard-version", "modelyard-role", "modelyard-revision", "modelyard-prediction"}
@@ -97,11 +104,12 @@ def test_who_leaves_is_not_waited_for(door, servers):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
-def test_a_model_server_ends_under_load_and_no_request_fails(door, moody, number, tmp_path):
+def test_a_model_server_ends_under_load_and_no_request_fails(door, servers, moody, number, path):
     with serving(f"d={moody}") as third:
-        told = json.loads((tmp_path / "table.json").read_text())
-        told["deployments"]["d"]["revisions"][0]["replicas"].append(third.url)
-        (tmp_path / "table.json").write_text(json.dumps(told))
+        told = json.loads(path.read_text())
+        told["deployments"]["d"]["revisions"][0]["replicas"] = [each.url for each in (*servers, third)]
+        path.write_text(json.dumps(told))
+        until(lambda: third.url in json.dumps(door.told()))
         until(lambda: len(door.told()["revisions"][0]["replicas"]) == 3)
         door.all_ready()
         with load(door, {"mood": "fine"}, callers=8) as asked:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.serving.gateway.parts import (
@@ -126,8 +127,11 @@ def test_the_table_on_disk_holds_when_the_server_is_gone(control, stable, tmp_pa
         control.close()
         assert [door.predict({"x": 1})[0] for _ in range(20)] == [200] * 20
         until(lambda: "cannot be reached" in door.get("/deployments")["trouble"])
+        delivering = psutil.Process(door.process.pid).children()
         os.kill(door.process.pid, signal.SIGKILL)
         door.process.wait(PATIENCE_S)
+        for each in delivering:  # it would go on for a while, and keep the output open
+            each.kill()
     with gateway(tmp_path, "--server", control.url) as door:  # nobody there but the disk
         assert door.predict({"x": 1})[0] == 200
         assert door.told()["generation"] == "1"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.serving.gateway.parts import Control, Gateway, Model, deployment, gateway, load, revision, shares
 from tests.serving.live.process import until
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "gateway.md"
 HALF = shares((1, "canary", 0.5), (0, "stable", 0.5))
 
 
@@ -222,18 +225,31 @@ def test_pages_are_stables_and_others_the_servers(door, control):
     assert "There is d." in json.loads(body)["detail"]
 
 
+def test_a_version_that_is_named_answers_or_nobody_does(door, control):
+    door.works_by(control.change(default=HALF))
+    tensors = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1], "data": [1.0]}]}
+    for version in ("1", "2"):
+        seen = [door.ask("POST", f"/v2/models/d/versions/{version}/infer", tensors)[1] for _ in range(4)]
+        assert {each["modelyard-version"] for each in seen} == {version}
+    status, _, body = door.ask("POST", "/v2/models/d/versions/7/infer", tensors)
+    assert status == 404
+    assert "not answered by version 7" in json.loads(body)["error"]
+
+
 def test_the_short_paths_mean_the_only_deployment(door, stable):
     for path, asked in (("/predict", "/models/d/predict"), ("/invocations", "/models/d/invocations")):
         assert door.ask("POST", path, {"x": 1})[0] == 200
         assert stable.seen[-1][1] == asked
 
 
-def test_metrics_count_by_revision_and_role(door, control):
+def test_metrics_count_by_revision_and_role_and_are_documented(door, control):
+    documented = set(re.findall(r"^\| `(modelyard_\w+)` \|", PAGE.read_text(), re.MULTILINE))
     door.works_by(control.change(default=HALF))
     roles(door, 10)
 
     def counted() -> bool:
         text = door.ask("GET", "/metrics")[2].decode()
+        assert set(re.findall(r"^# TYPE (modelyard_\w+)", text, re.MULTILINE)) == documented
         line = 'modelyard_gateway_requests_total{deployment="d",revision="2",role="canary",segment=""}'
         return any(each.startswith(line) and float(each.split()[-1]) >= 5 for each in text.splitlines())
 

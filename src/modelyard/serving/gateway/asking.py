@@ -45,6 +45,7 @@ class Head(NamedTuple):
         protocol: see `calls`.
         head: for our own model servers, with the empty line at its end.
         fields: header lines for somebody else's, without host and length.
+        version: that has to answer; empty: any.
         segment, sticky, key: as far as headers say them.
         details: whether the answer's details are asked for in the body.
         plain: whether it may go over a link.
@@ -56,6 +57,7 @@ class Head(NamedTuple):
     protocol: int
     head: bytes
     fields: bytes
+    version: str
     segment: str
     sticky: str
     key: str
@@ -198,7 +200,12 @@ class Question:
             return
         # shares are places in a table's list of revisions, and the table may be a newer one
         self.segment = deployment.segments.get(self.segment.name, deployment.default)
-        chosen = deployment.choose(self.segment, self._sticky)
+        version = self.head.version
+        if version and not deployment.has(self.segment, version):
+            name = deployment.name
+            self.refuse(404, f"{name} is not answered by version {version}. See /deployments for those that there are.")
+            return
+        chosen = deployment.choose(self.segment, self._sticky, version)
         if chosen is not None:
             self._send(chosen)
         elif len(deployment.waiting) >= self._asking.settings.queue:

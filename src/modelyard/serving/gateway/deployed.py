@@ -218,14 +218,25 @@ class Deployment:
                         found.setdefault(share.to, Chosen(self.revisions[share.to], role.value))
         return tuple(found.values())
 
-    def choose(self, segment: Segment, sticky: str) -> Chosen | None:
+    def has(self, segment: Segment, version: str) -> bool:
+        """Whether a version answers some of a segment's requests."""
+        return any(self.revisions[int(share.to)].version == version for share in segment.shares)
+
+    def choose(self, segment: Segment, sticky: str, version: str = "") -> Chosen | None:
         """Who answers a request; None if nobody is ready.
 
         Args:
             segment: of the request.
             sticky: the key by which it stays with one revision; empty: at random.
+            version: that has to answer; empty: any.
         """
         shares = segment.shares
+        if version:
+            for share in shares:
+                revision = self.revisions[int(share.to)]
+                if revision.version == version and revision.replicas.ready:
+                    return Chosen(revision, share.role.value)
+            return None
         if len(shares) == 1:
             share = shares[0]
         elif shares:

@@ -16,6 +16,7 @@ from modelyard import __version__
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, Unavailable
 from modelyard.http.asgi import answered, respond
 from modelyard.http.bodies import Bodies, Gone, TooSlow
+from modelyard.http.passing import read
 from modelyard.serving.calls import JSON, NATURAL
 from modelyard.serving.refusals import refuse, status_of
 from modelyard.serving.routing import Target, target
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelyard.http.asgi import Receive, Scope, Send
+    from modelyard.http.passing import Fields
     from modelyard.settings import GatewaySettings
 
     from .asking import Asking, Head, Question
@@ -43,9 +45,6 @@ _METRICS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _NAMED: Final = re.compile(r"/(?:v2/models|models|docs)/([^/]+)(/.*)?")
 _PROXY: Final = re.compile(r"(?:/models/([^/]+))?/predictions")
 _LISTS: Final = re.compile(r"(?:/models/([^/]+))?/(predictions|statistics)")
-_DROPPED: Final = frozenset({
-    b"connection", b"content-length", b"keep-alive", b"trailer", b"transfer-encoding", b"upgrade", b"date",
-})  # fmt: skip
 _PAGE_S: Final = 30.0
 
 
@@ -146,8 +145,8 @@ class Door:
         if scope["type"] != "http":
             return
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        headers: list[tuple[bytes, bytes]] = scope["headers"]
-        extra = _pairs(self._heads.allowed(dict(headers).get(b"origin", b"")))
+        headers: Fields = scope["headers"]
+        _, extra = read(200, self._heads.allowed(dict(headers).get(b"origin", b"")))
         asked = target(path)
         protocol = asked.protocol if asked is not None else NATURAL
         try:
@@ -176,8 +175,8 @@ class Door:
         scope: Scope,
         path: str,
         asked: Target | None,
-        headers: list[tuple[bytes, bytes]],
-        extra: list[tuple[bytes, bytes]],
+        headers: Fields,
+        extra: Fields,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -210,7 +209,7 @@ class Door:
             refusal = refuse(NATURAL, 404, f"There is nothing at {path} for {method}.")
             await respond(send, 404, refusal.body, (b"content-type", refusal.content_type), *extra)
 
-    async def _body(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
+    async def _body(self, headers: Fields, receive: Receive) -> bytes:
         """The whole body.
 
         Raises:
@@ -219,7 +218,7 @@ class Door:
         announced = dict(headers).get(b"content-length", b"")
         return await self._bodies.read(receive, announced if announced.isdigit() else b"")
 
-    async def _options(self, headers: list[tuple[bytes, bytes]], extra: list[tuple[bytes, bytes]], send: Send) -> None:
+    async def _options(self, headers: Fields, extra: Fields, send: Send) -> None:
         """What a browser asks before it asks."""
         values = dict(headers)
         told = [(b"allow", b"GET, HEAD, POST, OPTIONS"), *extra]
@@ -235,8 +234,8 @@ class Door:
     # ------------------------------------------------------------ predictions
 
     async def _ask(
-        self, asked: Target, headers: list[tuple[bytes, bytes]], body: bytes, receive: Receive
-    ) -> tuple[Question | None, int, list[tuple[bytes, bytes]], bytes]:
+        self, asked: Target, headers: Fields, body: bytes, receive: Receive
+    ) -> tuple[Question | None, int, Fields, bytes]:
         """Ask for predictions: the question, status, headers and body of its answer; no question if the client left.
 
         Raises:
@@ -263,10 +262,8 @@ class Door:
         finally:
             self._asked_bytes -= len(body)
         status, told, content = waiting.result()
-        if not status:  # as it came: the first line says the status
-            first, _, told = told.partition(b"\r\n")
-            status = int(first[9:12])
-        return question, status, _pairs(told), content
+        status, fields = read(status, told)
+        return question, status, fields, content
 
     def _nobody(self, name: str) -> str:
         names = sorted(self._deployments.named)
@@ -280,7 +277,7 @@ class Door:
     async def _predictions(
         self,
         name: str,
-        headers: list[tuple[bytes, bytes]],
+        headers: Fields,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -302,7 +299,7 @@ class Door:
             revision = question.revision
             run_id = await self._run_id(revision) if revision is not None else None
             content = proxy.answer(posted, question, content, run_id)
-        await respond(send, status, content, *(each for each in told if each[0] != b"content-length"))
+        await respond(send, status, content, *told)
 
     async def _run_id(self, revision: Revision) -> str | None:
         """Of the run that made a revision's version, as its model server says."""
@@ -317,8 +314,8 @@ class Door:
 
     async def _feedback(
         self,
-        headers: list[tuple[bytes, bytes]],
-        extra: list[tuple[bytes, bytes]],
+        headers: Fields,
+        extra: Fields,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -347,8 +344,8 @@ class Door:
         self,
         scope: Scope,
         path: str,
-        headers: list[tuple[bytes, bytes]],
-        extra: list[tuple[bytes, bytes]],
+        headers: Fields,
+        extra: Fields,
         send: Send,
     ) -> None:
         """Health and figures of our own, lists of the server's, and everything else of a model server's.
@@ -380,8 +377,7 @@ class Door:
             if revision is None or revision.external:
                 raise NotFound(f"{deployment.name} has no pages: it is somebody else's endpoint, or not there yet.")
             answer = await self._relayed(revision, whole, lines(headers))
-        told = [each for each in answer.headers if each[0] not in _DROPPED]
-        await respond(send, answer.status, answer.body, *told, *extra)
+        await respond(send, answer.status, answer.body, *answer.headers, *extra)
 
     async def _listed(self, name: str, what: str, query: str) -> Answer:
         """What the server keeps of a deployment.
@@ -518,10 +514,3 @@ def _shares(deployment: Deployment, segment: str) -> list[dict[str, Any]]:
 
 def _named(revision: Revision | None) -> int | str:
     return "" if revision is None else revision.endpoint or revision.number
-
-
-def _pairs(told: bytes) -> list[tuple[bytes, bytes]]:
-    """Lines of a head as ASGI takes them, without those that are said to the next one only."""
-    fields = [line.partition(b":") for line in told.split(b"\r\n") if line]
-    found = [(name.lower(), value.strip(b" \t")) for name, _, value in fields]
-    return [each for each in found if each[0] not in _DROPPED]

@@ -11,6 +11,7 @@ from modelyard import __version__
 from modelyard.domain.errors import ModelyardError, Unavailable
 from modelyard.http.asgi import answered, respond
 from modelyard.http.bodies import Bodies, Gone, TooSlow
+from modelyard.http.passing import passed, read
 from modelyard.serving.calls import JSON, NATURAL
 from modelyard.serving.refusals import refuse, status_of
 from modelyard.serving.routing import target
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 
 _TEXT: Final = b"text/plain; charset=utf-8"
 _METRICS: Final = b"text/plain; version=0.0.4; charset=utf-8"
-_BETWEEN_TWO: Final = frozenset({
-    b"connection", b"content-length", b"expect", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
-    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-})  # fmt: skip
-"""Headers that are said to the next one only (RFC 9110, section 7.6.1), or that we write ourselves."""
 
 
 class Gateway:
@@ -201,12 +197,8 @@ class Gateway:
             call.give_up()
             return
         status, head, content = waiting.result()
-        lines = [line.partition(b":") for line in head.split(b"\r\n") if line]
-        if not status:  # as it came: the first line says the status
-            first, _, _ = lines.pop(0)
-            status = int(first[9:12])
-        told = [(name.lower(), value.strip(b" \t")) for name, _, value in lines if name.lower() != b"date"]
-        await respond(send, status, content, *(each for each in told if each[0] not in _BETWEEN_TWO))
+        status, told = read(status, head)
+        await respond(send, status, content, *told)
 
     async def _refuse(self, send: Send, protocol: int, status: int, message: str) -> None:
         self._replicas.count(status)
@@ -223,8 +215,7 @@ def _request(scope: Scope, path: str, headers: list[tuple[bytes, bytes]], body: 
     # the answer to HEAD would come without the body that it announces
     method = b"GET" if scope["method"] == "HEAD" else scope["method"].encode()
     lines = [b"%b %b%b HTTP/1.1" % (method, path.encode("latin-1"), query)]
-    named = {each.strip().lower() for name, value in headers if name == b"connection" for each in value.split(b",")}
-    lines += [b"%b: %b" % each for each in headers if each[0] not in _BETWEEN_TWO and each[0] not in named]
+    lines += [b"%b: %b" % each for each in passed(headers)]
     if body or method not in (b"GET", b"DELETE", b"OPTIONS"):
         lines.append(b"content-length: %d" % len(body))
     return b"\r\n".join((*lines, b"", body))

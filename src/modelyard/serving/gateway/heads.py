@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from modelyard.http.heads import Known
 from modelyard.http.link import LARGEST_BODY as LARGEST_LINKED
+from modelyard.http.passing import passed
 from modelyard.serving.calls import INVOCATIONS, NATURAL, OPEN_INFERENCE
 from modelyard.serving.express import LARGEST_BODY, understand
 
 from .asking import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from modelyard.http.passing import Fields
     from modelyard.serving.routing import Target
     from modelyard.settings import GatewaySettings
 
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 _LONGEST_HEAD: Final = 2048
 _TEXT: Final = re.compile(rb"[ -~\x80-\xff]*")
 _WORDS: Final = {NATURAL: "predict", INVOCATIONS: "invocations"}
-_HOP: Final = frozenset({
-    b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
-    b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-})  # fmt: skip
-"""Headers that are said to the next one only (RFC 9110, section 7.6.1), or that we write ourselves."""
-
-Fields = list[tuple[bytes, bytes]]
 
 
 class Heads:
@@ -101,22 +94,23 @@ class Heads:
         def said(name: str) -> str:
             return values.get(name.encode(), b"").decode("latin-1") if name else ""
 
-        passed = lines(fields)
+        passed_on = lines(fields)
         path = b"/models/%b/%b" % (_quoted(deployment.name), _WORDS.get(asked.protocol, "").encode())
         if head and asked.name:
             whole = head + b"\r\n\r\n"
         else:
             if asked.protocol == OPEN_INFERENCE:
-                version = f"/versions/{asked.version}" if asked.version else ""
-                path = b"/v2/models/%b%b/infer" % (_quoted(deployment.name), version.encode())
+                version = b"/versions/" + _quoted(asked.version) if asked.version else b""
+                path = b"/v2/models/%b%b/infer" % (_quoted(deployment.name), version)
             host = values.get(b"host", b"gateway")
-            whole = b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (path, host, passed, length)
+            whole = b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n" % (path, host, passed_on, length)
         return Head(
             length=length,
             deployment=deployment,
             protocol=asked.protocol,
             head=whole,
-            fields=passed,
+            fields=passed_on,
+            version="" if asked.version == "latest" else asked.version,
             segment=said(told.segment.header),
             sticky=said(told.sticky.header),
             key=said(told.key.header),
@@ -135,11 +129,9 @@ class Heads:
         ) % origin
 
 
-def lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Those headers that are passed on."""
-    fields = list(fields)
-    named = {each.strip().lower() for name, value in fields if name == b"connection" for each in value.split(b",")}
-    return b"".join(b"%b: %b\r\n" % each for each in fields if each[0] not in _HOP and each[0] not in named)
+def lines(fields: Fields) -> bytes:
+    """Those headers that are passed on, but the host."""
+    return b"".join([b"%b: %b\r\n" % each for each in passed(fields) if each[0] != b"host"])
 
 
 def _quoted(name: str) -> bytes:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from modelyard.domain.errors import InvalidArgument, Unavailable
+from modelyard.http.passing import read
 
 from .upstream import Upstream
 
-_NOT_SENT_ON: Final = frozenset({b"connection", b"transfer-encoding", b"keep-alive", b"content-length", b"date"})
+if TYPE_CHECKING:
+    from modelyard.http.passing import Fields
 
 
 class Answer(NamedTuple):
@@ -18,12 +20,12 @@ class Answer(NamedTuple):
 
     Attributes:
         status: of HTTP.
-        headers: names in small letters and values.
+        headers: those that may be passed on.
         body: of it.
     """
 
     status: int
-    headers: list[tuple[bytes, bytes]]
+    headers: Fields
     body: bytes
 
 
@@ -90,10 +92,8 @@ class Waiting:
         """See `exchange.Caller`."""
         if self.answer.done():
             return
-        first, *lines = head.split(b"\r\n")
-        fields = [line.partition(b":") for line in lines if line]
-        headers = [(name.lower(), value.strip()) for name, _, value in fields if name.lower() not in _NOT_SENT_ON]
-        self.answer.set_result(Answer(int(first[9:12]), headers, body))
+        status, fields = read(0, head)
+        self.answer.set_result(Answer(status, fields, body))
 
     def broken(self, why: str, *, sent: bool) -> None:  # noqa: ARG002 - a caller's signature
         """See `exchange.Caller`."""
