@@ -66,12 +66,17 @@ class Settings:
     replicas_dir: str = _setting(
         "", "Directory by which model servers on this machine are found again; empty: a directory under `data`."
     )
+    ray_address: str = _setting(
+        "", "Head of the Ray cluster for deployments with the backend `ray`, `HOST:PORT`; empty: the cluster here."
+    )
     controller: bool = _setting(True, "Look after deployments; of several servers on one database, one at a time does.")
     followed_registry: str = _setting(
         "", "Registry that deployments follow, such as a stock MLflow server's URL; empty: this server's own."
     )
     predictions_days: float = _setting(
-        90.0, "Days after which predictions and feedback are deleted; what was counted of them stays. 0: never.", least=0
+        90.0,
+        "Days after which predictions and feedback are deleted; what was counted of them stays. 0: never.",
+        least=0,
     )
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.", least=1, most=256)

@@ -90,6 +90,8 @@ class RayBackend:
         self._stopping: dict[str, threading.Thread] = {}
         self._joined = not ray.is_initialized()
         self._alone = _join(address, lasting=lasting) if self._joined else False
+        if address and not self._joined:
+            _check_joined(address)
 
     # ------------------------------------------------------------ the protocol
 
@@ -289,6 +291,23 @@ def _join(address: str, *, lasting: bool) -> bool:
         where = f"at {address}" if address else "here"
         raise Unavailable(f"There is no Ray cluster {where}: {str(error).splitlines()[0]}") from None
     return False
+
+
+def _check_joined(address: str) -> None:
+    """Whether the cluster that this process belongs to is the one at the address: Ray lets it belong to one only.
+
+    Raises:
+        InvalidArgument: it is another one.
+    """
+    here = ray.get_runtime_context().gcs_address
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address:
+        return
+    with contextlib.suppress(OSError):
+        host = socket.gethostbyname(host)
+    own, _, own_port = here.rpartition(":")
+    if port != own_port or (host != own and not host.startswith("127.")):
+        raise InvalidArgument(f"This server belongs to the Ray cluster at {here}, and cannot to another, too.")
 
 
 def _reach(address: str) -> None:
