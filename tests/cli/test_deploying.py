@@ -204,7 +204,8 @@ def test_status_says_what_is_wanted_what_answers_and_what_goes_on(world):
     facts = [line for line in rows("status", "reviews") if len(line) == 2]
     told = dict(facts)
     assert (told["Phase"], told["Wanted"], told["Stable"], told["Canary"]) == (
-        "rolling_out", "Sentiment version 2", "revision 1: Sentiment version 1", "revision 2: Sentiment version 2",
+        "rolling_out", "Sentiment version 2", "revision 1: Sentiment version 1, 0 of 2 replicas",
+        "revision 2: Sentiment version 2, 0 of 2 replicas",
     )  # fmt: skip
     assert told["Steps"] == "[bake 300s]"
     tables = [line for line in rows("status", "reviews") if len(line) == 4]

@@ -1,6 +1,7 @@
 """Specs are read strictly, and every trouble has its place and its remedy."""
 
 import copy
+import functools
 
 import pytest
 import yaml
@@ -49,6 +50,9 @@ steps:
     window: 2m
     checks: [{error_rate: {limit: 1%, margin: 0.5%}}, {correctness: {margin: 2%, segments: false}}]
 """
+
+
+DEEP = functools.reduce(lambda inner, _: [inner], range(900), 1)
 
 
 def troubles(**changed):
@@ -182,6 +186,7 @@ def test_somebody_elses_endpoint():
         ({"answer": {"positive": True}}, "/answer/positive", "quotes"),
         ({"golden": [{"input": 1}]}, "/golden/0", "`expected` is missing"),
         ({"golden": {"input": 1}}, "/golden", "expected a list"),
+        ({"golden": [{"input": DEEP, "expected": 1}]}, "/golden/0/input", "too deeply"),
         ({"start_timeout": "5x"}, "/start_timeout", "30s, 5m"),
         ({"start_timeout": 0}, "/start_timeout", "more than 0"),
         ({"rehearse": "25:00"}, "/rehearse", "04:30"),

@@ -1,10 +1,12 @@
 """What people can do with deployments, without a controller: each verb writes what is to be, and who said it."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from modelyard.db import deployments as rows
+from modelyard.db import gateways
 from modelyard.db import rollouts as rollout_rows
 from modelyard.domain import rollouts as rule
 from modelyard.domain.deployments import Held, Revision, Role, Segment, Share, State, Target
@@ -396,6 +398,13 @@ def test_how_traffic_is_shared_out_while_it_moves(serving):
     )  # fmt: skip
     look(serving, number, 3000, Measurements(trouble="it is gone"))
     assert serving.read(standing.get, "reviews").traffic[""] == (Share(2, Role.STABLE, 1.0),)
+
+
+def test_where_revisions_run_is_what_gateways_are_told(serving):
+    replicas = [{"name": "a", "url": "http://127.0.0.1:1"}, {"name": "b", "url": "http://127.0.0.1:2"}]
+    revisions = [{"number": 2, "replicas": replicas}, {"number": 0, "replicas": [{"url": "http://legacy"}]}]
+    serving.write(gateways.publish, json.dumps([{"name": "reviews", "revisions": revisions}]), 1)
+    assert serving.read(standing.get, "reviews").replicas == {2: ("http://127.0.0.1:1", "http://127.0.0.1:2")}
 
 
 def test_trouble_is_told(serving):

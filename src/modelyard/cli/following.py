@@ -62,8 +62,8 @@ def show(found: Deployment) -> None:
             ("Phase", found.phase),
             ("Status", found.told),
             ("Wanted", wanted),
-            ("Stable", f"revision {found.stable.number}: {shown_target(found.stable.target)}" if found.stable else ""),
-            ("Canary", f"revision {found.canary.number}: {shown_target(found.canary.target)}" if found.canary else ""),
+            ("Stable", _running(found.stable)),
+            ("Canary", _running(found.canary)),
             ("Previous", f"revision {found.previous}" if found.previous is not None else ""),
             ("Held back", f"{shown_target(found.held.target)}: {found.held.reason}" if found.held else ""),
             ("Trouble", found.trouble),
@@ -86,6 +86,13 @@ def show(found: Deployment) -> None:
         rows.append(["(copies)", f"revision {found.canary.number}", "shadow", f"{found.shadow * 100:.4g}%"])
     if rows:
         show_table(columns, rows)
+
+
+def _running(revision: Any) -> str:
+    if revision is None:
+        return ""
+    told = f"revision {revision.number}: {shown_target(revision.target)}"
+    return told if revision.target.url else f"{told}, {len(revision.replicas)} of {revision.wanted_replicas} replicas"
 
 
 def _show_rollout(found: Deployment) -> None:

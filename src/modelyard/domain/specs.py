@@ -31,6 +31,8 @@ REHEARSAL: Final = "-rehearsal"
 MOST_SEGMENTS: Final = 1000
 MOST_REPLICAS: Final = 1000
 LONGEST_NAME: Final = 100
+DEEPEST: Final = 50
+"""Levels of a golden test's input."""
 
 FIELDS: Final = (
     "name", "environment", "model", "models", "url", "backend", "replicas", "resources", "serve", "segment", "sticky",
@@ -246,12 +248,23 @@ def _golden(node: Node) -> GoldenRequest:
     for needed in ("input", "expected"):
         if isinstance(node.value, Mapping) and needed not in given:
             node.wrong(f"`{needed}` is missing")
+        elif isinstance(node.value, Mapping) and _depth(given[needed]) > DEEPEST:
+            node.at(needed).wrong(f"nests too deeply; {DEEPEST} levels are the most")
     return GoldenRequest(
         given.get("input"),
         given.get("expected"),
         parts["relative"].number(0, math.inf, 1e-5) if "relative" in parts else 1e-5,
         parts["absolute"].number(0, math.inf, 1e-8) if "absolute" in parts else 1e-8,
     )
+
+
+def _depth(value: Any) -> int:
+    """How many levels of lists and objects there are."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, Mapping | list | tuple)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, Mapping) else each)]
+    return depth
 
 
 # ------------------------------------------------------------------------------------ segments

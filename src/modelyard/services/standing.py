@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.domain.rollouts import Measurements, Rollout, Status, Step, StepKind, Traffic, traffic
 from modelyard.domain.specs import document
 
-from . import deployments
+from . import deployments, gateways
 from .controller import desired
 from .controller.desired import same
 
@@ -65,6 +66,7 @@ class Standing:
         ended_ms: when it ended, ms since the epoch.
         traffic: shares by segment; "" for requests of no known segment.
         shadow: share of requests that the canary gets copies of.
+        replicas: URLs of model servers that gateways know of, by number of the revision.
     """
 
     row: Row
@@ -80,6 +82,7 @@ class Standing:
     ended_ms: int | None
     traffic: Mapping[str, tuple[Share, ...]]
     shadow: float
+    replicas: Mapping[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +126,31 @@ def get(tx: Transaction, name: str, *, elsewhere: str = "") -> Standing:
     Raises:
         NotFound: there is none.
     """
-    return of(tx, deployments.get(tx, name), elsewhere=elsewhere)
+    return of(tx, deployments.get(tx, name), _observed(tx), elsewhere=elsewhere)
 
 
 def listing(tx: Transaction, *, elsewhere: str = "") -> list[Standing]:
     """How all stand, by name."""
-    return [of(tx, row, elsewhere=elsewhere) for row in db.listing(tx)]
+    observed = _observed(tx)
+    return [of(tx, row, observed, elsewhere=elsewhere) for row in db.listing(tx)]
 
 
-def of(tx: Transaction, row: Row, *, elsewhere: str = "") -> Standing:
+def _observed(tx: Transaction) -> dict[str, dict[int, tuple[str, ...]]]:
+    """Where gateways are told to send requests: URLs by deployment and revision."""
+    _, document = gateways.newest(tx)
+    return {
+        each["name"]: {
+            revision["number"]: tuple(replica["url"] for replica in revision["replicas"])
+            for revision in each["revisions"]
+            if revision["number"]
+        }
+        for each in json.loads(document)
+    }
+
+
+def of(
+    tx: Transaction, row: Row, observed: Mapping[str, Mapping[int, tuple[str, ...]]], *, elsewhere: str = ""
+) -> Standing:
     """How a deployment stands."""
     rollout_id, rollout = rollouts_db.latest(tx, row.id) or (None, None)
     state = promoted(row.state, rollout) if rollout is not None and rollout.status is Status.PROMOTED else row.state
@@ -152,7 +171,8 @@ def of(tx: Transaction, row: Row, *, elsewhere: str = "") -> Standing:
     phase, told = _phase(row, state, running, stable, target, why, known=not elsewhere or bool(row.spec.url))
     ended = rollouts_db.ended_ms(tx, row.id).get(rollout_id) if rollout_id is not None else None
     return Standing(
-        row, state, phase, told, target, why, stable, canary, rollout_id, rollout, ended, shares, flow.shadow
+        row, state, phase, told, target, why, stable, canary, rollout_id, rollout, ended, shares, flow.shadow,
+        observed.get(row.name, {}),
     )  # fmt: skip
 
 
@@ -177,7 +197,7 @@ def _phase(
     now = f"Revision {stable.number} ({stable.target}) answers." if stable is not None else "Nothing answers yet."
     if running is not None:
         told = f"{step_told(running)}{f': {running.reason}' if running.reason else ''}"
-        if running.status is Status.PAUSED or state.paused:
+        if running.status is Status.PAUSED:
             return Phase.PAUSED, f"{now} Revision {running.canary} is paused at {told}"
         phase = Phase.ROLLING_OUT if stable is not None else Phase.STARTING
         return phase, f"{now} Revision {running.canary} is at {told}"

@@ -113,6 +113,8 @@ class RunningRevision(Answer):
     number: int
     target: DeploymentTarget
     created_ms: int
+    wanted_replicas: int
+    replicas: Annotated[list[str], Meta(description="URLs of the model servers that gateways know of.")]
 
 
 class CheckResult(Answer):
@@ -272,11 +274,22 @@ def target(of: domain.Target) -> DeploymentTarget:
     return DeploymentTarget(model=of.model, version=of.version, label=of.label, url=of.url)
 
 
-def running(of: domain.Revision | None) -> RunningRevision | None:
-    """The message that names a revision."""
+def running(of: domain.Revision | None, replicas: Mapping[int, Sequence[str]]) -> RunningRevision | None:
+    """The message that names a revision, and says where it runs.
+
+    Args:
+        of: it.
+        replicas: URLs by number of the revision.
+    """
     if of is None:
         return None
-    return RunningRevision(number=of.number, target=target(of.target), created_ms=of.created_ms)
+    return RunningRevision(
+        number=of.number,
+        target=target(of.target),
+        created_ms=of.created_ms,
+        wanted_replicas=of.spec.replicas,
+        replicas=list(replicas.get(of.number, ())),
+    )
 
 
 def held(of: domain.Held | None) -> HeldTarget | None:
