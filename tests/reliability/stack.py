@@ -99,7 +99,10 @@ class Stack:
         found = self.processes()[role]
         if not found:
             return False
-        os.kill((choose or random).choice(found), signal.SIGKILL)  # type: ignore[attr-defined]
+        try:
+            os.kill((choose or random).choice(found), signal.SIGKILL)  # type: ignore[attr-defined]
+        except ProcessLookupError:
+            return False
         return True
 
     def stop(self, timeout_s: float = 60.0) -> None:
@@ -113,15 +116,27 @@ class Stack:
         finally:
             self.end()
 
-    def end(self) -> None:
-        """Leave nothing, whatever happened."""
-        if self.process is None:
-            return
+    def kill_supervisor(self) -> None:
+        """Kill -9 the process that started all others."""
+        assert self.process is not None
+        assert self.process.stdout is not None
         self.process.kill()
         self.process.wait()
-        assert self.process.stdout is not None
         self.process.stdout.close()
         self.process = None
+
+    def kill_all(self) -> None:
+        """A power cut, as far as processes go."""
+        for each in itertools.chain(*self.processes().values()):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        self.kill_supervisor()
+        until(lambda: not any(self.processes().values()), 10, "all processes end")
+
+    def end(self) -> None:
+        """Leave nothing, whatever happened."""
+        if self.process is not None:
+            self.kill_supervisor()
         for _ in range(3):
             for each in itertools.chain(*self.processes().values()):
                 with suppress(ProcessLookupError):
@@ -214,6 +229,10 @@ class Traffic:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask no more."""
         self._stop.set()
         for each in self._threads:
             each.join(60)

@@ -210,3 +210,45 @@ def test_with_two_gateways_the_death_of_one_costs_what_it_had_taken_and_nothing_
             stack.kill("gateway")
             time.sleep(random.uniform(0.3, 2))
         nobody_noticed(traffic, broken_at)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_database_that_is_away_for_a_minute_costs_no_answer_and_no_prediction(tmp_path: Path, cluster: Any) -> None:
+    with serving(tmp_path, "--database", cluster.url) as (_, _, traffic):
+        time.sleep(2)
+        cluster.kill()
+        began, before = time.monotonic(), len(traffic.seen)
+        time.sleep(60)
+        cluster.start()
+        answered = len(traffic.seen) - before
+        print(f"{answered} answers in the {time.monotonic() - began:.0f} s without a database")
+        time.sleep(5)
+        assert answered > 5000
+        nobody_noticed(traffic)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_model_servers_outlive_their_supervisor_and_everything_comes_back_after_a_power_cut(tmp_path: Path) -> None:
+    with serving(tmp_path) as (stack, _, traffic):
+        time.sleep(1)
+        traffic.stop()
+        front = stack.processes()["front"]
+        stack.kill_supervisor()
+        until(lambda: not any(stack.processes()[each] for each in ("server", "gateway")), 30, "its parts stop")
+        assert stack.processes()["front"] == front
+        stack.start()
+        with Traffic(stack.gateway) as after:
+            after.wait_for("1")
+            time.sleep(3)
+        assert stack.processes()["front"] == front
+        nobody_noticed(after)
+        traffic.seen += after.seen
+
+        stack.kill_all()
+        stack.start()
+        with Traffic(stack.gateway) as again:
+            again.wait_for("1")  # requests wait until the model server is there again
+        nobody_noticed(again)
+        traffic.seen += again.seen
