@@ -103,7 +103,7 @@ class Reader:
         try:
             content = _decode(body)
             rows = self._rows(protocol, content)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, IndexError):  # it is not ours to judge
+        except (msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError, IndexError):  # it is not ours to judge
             return NOTHING
         if len(rows) == 1:
             return self._row(rows[0])

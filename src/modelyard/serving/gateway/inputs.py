@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _Value = str | int | float | bool | None
 _decode: Final = msgspec.json.Decoder().decode
+_UNREAD: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What is no JSON, or goes too deep."""
 _AROUND: Final = frozenset({"inputs", "params"})
 """An object of these alone has the rows in `inputs`."""
 
@@ -43,7 +45,7 @@ class Fields:
         if protocol == NATURAL:
             try:
                 row = self._quick.decode(body)
-            except (msgspec.DecodeError, UnicodeError):
+            except _UNREAD:
                 pass
             else:
                 values = {
@@ -55,7 +57,7 @@ class Fields:
                     return values
         try:
             first = _first(protocol, _decode(body), self._names)
-        except (msgspec.DecodeError, UnicodeError, KeyError, IndexError, TypeError, ValueError):
+        except (*_UNREAD, KeyError, IndexError, TypeError, ValueError):
             return {}
         return {name: text for name in self._names if (text := text_of(first.get(name))) is not None}
 
@@ -99,12 +101,15 @@ def renamed(body: bytes, inputs: Mapping[str, str]) -> bytes:
     """
     try:
         content = _decode(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except _UNREAD:
         return body
     around = isinstance(content, dict) and "inputs" in content and content.keys() <= _AROUND
     rows = content["inputs"] if around else content
     changed = [_as_columns(row, inputs) for row in rows] if isinstance(rows, list) else _as_columns(rows, inputs)
-    return msgspec.json.encode({**content, "inputs": changed} if around else changed)
+    try:
+        return msgspec.json.encode({**content, "inputs": changed} if around else changed)
+    except RecursionError:
+        return body
 
 
 def _as_columns(row: Any, inputs: Mapping[str, str]) -> Any:

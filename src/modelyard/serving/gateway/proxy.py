@@ -55,6 +55,8 @@ def read(body: bytes) -> Posted:
         content = _decode(body)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidArgument(f"The body is no JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidArgument("The body's values are nested too deeply.") from None
     if not isinstance(content, dict):
         raise InvalidArgument('An object is expected, such as {"text": "very good", "is_positive": true}.')
     name = next((each for each in _ANSWERS if each in content), "")
@@ -63,7 +65,10 @@ def read(body: bytes) -> Posted:
         raise InvalidArgument(f"{name!r} is the user's answer: a text, a number, or true or false.")
     if not content:
         raise InvalidArgument('The input is missing, such as {"text": "very good", "is_positive": true}.')
-    return Posted(msgspec.json.encode(content), name, answer, content.get("text", content))
+    try:
+        return Posted(msgspec.json.encode(content), name, answer, content.get("text", content))
+    except RecursionError:
+        raise InvalidArgument("The body's values are nested too deeply.") from None
 
 
 def answer(posted: Posted, question: Question, body: bytes, run_id: str | None) -> bytes:
@@ -121,7 +126,7 @@ def feedback(body: bytes, deployment: Callable[[str], str]) -> list[Feedback]:
     """
     try:
         posted = _feedback.decode(body)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidArgument(f"That is no feedback: {error}.") from None
     return [_one(each, deployment) for each in (posted.feedback if posted.feedback is not None else [posted])]
 
@@ -136,7 +141,8 @@ def _one(told: wire.Feedback, deployment: Callable[[str], str]) -> Feedback:
     name = told.deployment if prediction is not None else deployment(told.deployment)
     if prediction is None and not name:
         raise InvalidArgument("Whose key is it? Feedback by key names the `deployment`, too.")
-    return Feedback(os.urandom(16), name, prediction, told.key, truth, told.right, time_ns() // 1_000_000)
+    id = bytes.fromhex(told.id) if told.id is not None else os.urandom(16)
+    return Feedback(id, name, prediction, told.key, truth, told.right, time_ns() // 1_000_000)
 
 
 def _yes(value: Any) -> bool | None:
