@@ -52,6 +52,7 @@ class Gateway:
         assert self.process is not None
         self.process.terminate()
         told, _ = self.process.communicate(timeout=30)
+        self.process = None
         pending, dropped = told.split()
         return int(pending), int(dropped)
 
@@ -139,6 +140,25 @@ def test_nothing_is_lost_and_nothing_is_there_twice(tmp_path):
     stored, noted = kill_and_check(tmp_path, random.Random(1), {"deliverer": 5, "gateway": 4, "server": 2})
     assert noted > 500
     assert stored >= noted
+
+
+def test_gateways_share_a_folder_and_a_server(tmp_path):
+    server = ServerProcess(tmp_path / "data").start()
+    gateways = [Gateway(tmp_path / "journals", server.url) for _ in range(3)]
+    try:
+        for gateway in gateways:
+            gateway.start()
+        until(lambda: len(gateways[0].noted("p")) > 1000, why="predictions are recorded")
+        gateways[0].kill()
+        until(lambda: len(gateways[0].noted("p")) > 1500, why="the others go on")
+        assert [gateway.stop() for gateway in gateways[1:]] == [(0, 0)] * 2
+        until(lambda: not gateways[0].journals(), why="somebody delivers what the dead one left")
+        check(server.url, gateways[0])
+    finally:
+        for gateway in gateways:
+            if gateway.process is not None:
+                gateway.kill()
+        server.stop()
 
 
 def test_nothing_is_lost_when_postgresql_is_killed(tmp_path, cluster):  # noqa: F811 - the fixture

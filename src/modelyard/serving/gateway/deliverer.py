@@ -12,8 +12,8 @@ import json
 import logging
 import os
 import random
+import select
 import signal
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +50,7 @@ LINGER_S: Final = 10.0
 PATIENCE: Final = 20
 """So many failures of a server that it reports itself (500) for one batch, and the batch is taken apart."""
 
+_INPUT: Final = 0
 _NICE: Final = 10
 _TIMEOUT_S: Final = 60.0
 _PATH: Final = f"{NATIVE}predictions/batch"
@@ -69,7 +70,7 @@ class Deliverer:
         root: the folder of all journals.
         server: URL.
         gateway: its name.
-        parent: the gateway's process; 0: none, deliver what there is and end.
+        parent: the gateway's process.
 
     Attributes:
         stopping: whether it is to end as soon as it can.
@@ -80,6 +81,7 @@ class Deliverer:
         self._root = root
         self._gateway = gateway
         self._parent = parent
+        self._alone = False
         self._line = Line(Transport(normal(server), timeout_s=_TIMEOUT_S, retries=0))
         self._readings: dict[str, Reading] = {}
         self._adopt_at = 0.0
@@ -91,10 +93,11 @@ class Deliverer:
         """Deliver until the gateway has gone and nothing is left, or nothing can be delivered."""
         give_up = float("inf")
         while True:
-            leaving = self.stopping or self._parent == 0 or os.getppid() != self._parent
+            self._listen()
+            leaving = self.stopping or self._alone
             if leaving and give_up == float("inf"):
                 self._adopt_at = 0.0
-                give_up = time.monotonic() + (0.0 if self.stopping or not self._parent else LINGER_S)
+                give_up = time.monotonic() + (0.0 if self.stopping else LINGER_S)
             self._adopt()
             try:
                 delivered = self._round()
@@ -120,6 +123,15 @@ class Deliverer:
         end = time.monotonic() + max(asked_s, random.uniform(self._pause / 2, self._pause))  # noqa: S311 - no secret
         while time.monotonic() < end and not self.stopping:
             time.sleep(0.05)
+            self._listen()
+
+    def _listen(self) -> None:
+        """Hear whether the gateway says `stop`, or has gone."""
+        self._alone = self._alone or os.getppid() != self._parent
+        if not self._alone and select.select([_INPUT], [], [], 0)[0]:
+            said = os.read(_INPUT, 64)
+            self.stopping = self.stopping or b"stop" in said
+            self._alone = not said
 
     def _say(self, reason: str) -> None:
         if not self._away:
@@ -244,7 +256,13 @@ def as_json(body: bytes | None) -> str | None:
 
 def main() -> None:
     """Run as the gateway's child: it is told on standard input what to do."""
-    told: dict[str, Any] = json.loads(sys.stdin.buffer.read() or b"null") or sys.exit(0)
+    line = b""
+    while not line.endswith(b"\n"):  # not through a buffer, which would take what is said later, too
+        piece = os.read(_INPUT, 1)
+        if not piece:
+            return
+        line += piece
+    told: dict[str, Any] = json.loads(line)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.nice(_NICE)
     deliverer = Deliverer(

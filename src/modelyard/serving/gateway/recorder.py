@@ -197,12 +197,16 @@ class Recorder:
                 child.wait()
                 if self._closing.is_set():
                     return
+                _hang_up(child)
                 log.warning("the process that delivers predictions ended (%s); it is started again", child.returncode)
             pause = _FIRST_PAUSE_S if time.monotonic() - began > _LONG_LIFE_S else min(pause * 2, _LONGEST_PAUSE_S)
             self._closing.wait(pause)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        """Start it; what it has to know comes on its standard input: a URL may hold a password."""
+        """Start it; what it has to know comes on its standard input: a URL may hold a password.
+
+        The pipe stays open: `stop`, or its end, is heard even if it comes while the process starts.
+        """
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "modelyard.serving.gateway.deliverer"],
             stdin=subprocess.PIPE,
@@ -213,8 +217,7 @@ class Recorder:
             "root": str(self._folder.absolute()), "server": self._server, "gateway": self._gateway,
             "parent": os.getpid(),
         }  # fmt: skip
-        with suppress(OSError), child.stdin as pipe:  # type: ignore[union-attr] # it is a pipe
-            pipe.write(json.dumps(told).encode())
+        _say(child, json.dumps(told))
         return child
 
     def close(self, timeout_s: float = _STOP_S) -> None:
@@ -222,8 +225,9 @@ class Recorder:
         self._closing.set()
         self._journal.close()
         child = self._child
-        if child is not None and child.poll() is None:
-            child.terminate()
+        if child is not None:
+            _say(child, "stop")
+            _hang_up(child)
             try:
                 child.wait(timeout_s)
             except subprocess.TimeoutExpired:
@@ -231,3 +235,17 @@ class Recorder:
                 child.wait()
         if self._keeper is not None:
             self._keeper.join(1.0)
+
+
+def _say(child: subprocess.Popen[bytes], line: str) -> None:
+    """Write a line to a process that may be dead."""
+    if child.stdin is not None and not child.stdin.closed:
+        with suppress(OSError):
+            child.stdin.write(line.encode() + b"\n")
+            child.stdin.flush()
+
+
+def _hang_up(child: subprocess.Popen[bytes]) -> None:
+    if child.stdin is not None:
+        with suppress(OSError):
+            child.stdin.close()
