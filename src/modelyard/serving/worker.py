@@ -159,9 +159,13 @@ def _trim() -> None:
 
 
 def _settle_in() -> None:
-    """What every worker does first: Ctrl-C is the front's, and without the front there is nothing to do."""
+    """What every worker does first: signals to stop are the front's, and without the front there is nothing to do.
+
+    A service manager sends SIGTERM to all processes at once: what is under way is to be answered, then, too. It is not
+    ignored but handled, so that a model's own child processes do not inherit it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: None)
     if sys.platform == "linux":
         import ctypes
 

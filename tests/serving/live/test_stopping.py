@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -39,13 +40,15 @@ def ending(server: ModelServer, *, within_s: float) -> Iterator[None]:
     assert time.monotonic() - began < within_s
 
 
+@pytest.mark.parametrize("whom", ["front", "everybody"])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_under_way_is_answered_before_the_end(moody, how):
+def test_what_is_under_way_is_answered_before_the_end(moody, how, whom):
     with serving(moody, "--workers", "2") as server, ThreadPoolExecutor(16) as threads, ending(server, within_s=10):
         asked = [threads.submit(server.ask, "POST", "/predict", {"mood": "sleep 0.1"}) for _ in range(16)]
         facts = "/models/moody"
         until(lambda: (told := server.get(facts))["waiting"] + told["in_flight"] + sum(map(_done, asked)) == 16)
-        server.process.send_signal(how)
+        for each in [server.process.pid, *(server.workers() if whom == "everybody" else ())]:
+            os.kill(each, how)
         for each in asked:
             status, _, body = each.result()
             assert (status, json.loads(body)) == (200, "SLEEP 0.1")
