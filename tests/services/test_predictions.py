@@ -22,7 +22,7 @@ def prediction(at_ms: int) -> Prediction:
 
 
 def test_a_batch_is_stored_in_parts_that_others_can_come_between(database, monkeypatch):
-    monkeypatch.setattr(predictions, "AT_ONCE", 10)
+    monkeypatch.setitem(predictions.AT_ONCE, database.dialect, 10)
     found = [prediction(now_ms()) for _ in range(35)]
     told = [Feedback(os.urandom(16), "", each.id, None, "red", None, now_ms()) for each in found]
     before = database.writer.commands

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("modelyard.predictions")
 
-AT_ONCE: Final = 250
-"""Predictions in one transaction: others that write wait no longer than these take."""
+AT_ONCE: Final = {"sqlite": 250, "postgresql": 1000}
+"""Predictions in one transaction: with SQLite, others that write wait for as long as these take."""
 
 MOST_PER_PAGE: Final = 5000
 
@@ -97,8 +97,9 @@ def take_all(database: Database, found: Sequence[Prediction], told: Sequence[Fee
     """
     check(found)
     check_feedback(told)
-    stored = sum(database.write(take, found[at : at + AT_ONCE]) for at in range(0, len(found), AT_ONCE))
-    new = sum(database.write(take_feedback, told[at : at + AT_ONCE])[0] for at in range(0, len(told), AT_ONCE))
+    size = AT_ONCE[database.dialect]
+    stored = sum(database.write(take, found[at : at + size]) for at in range(0, len(found), size))
+    new = sum(database.write(take_feedback, told[at : at + size])[0] for at in range(0, len(told), size))
     return stored, new
 
 
