@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         SpecFindings,
     )
 
+    from .followed import FollowedDeployment
+
 T = TypeVar("T")
 
 MOST: Final = 1000
@@ -190,6 +192,16 @@ class Deployments(Connection):
             told = self.get_deployment_events(name, after, WAIT_S)
             yield from told.events
             after = told.next_after
+
+    def follow_deployment(self, name: str) -> FollowedDeployment:
+        """The settings of a deployment's segments, at hand in this process and kept up to date. Modelyard's own.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        from .followed import FollowedDeployment as Followed
+
+        return Followed(self, name)
 
     def _say(self, name: str, word: str, reason: str) -> Deployment:
         from modelyard.wire.deployments import Deployment as Answer

@@ -114,6 +114,7 @@ class App:
 
     def stopping(self) -> None:
         """No more requests are taken: let nobody wait for what will not come."""
+        self.state.stopping = True
         self.state.board.release()
 
     def tick(self) -> None:

@@ -34,6 +34,7 @@ class State:
         board: what gateways work by, and which of them wait for the next.
         gateways: generation, and when it was written down, by the name of a gateway.
         wake: tells the controller that a gateway said something, if there is one in this process.
+        stopping: whether the server takes no more requests; nobody should wait here any longer.
         url: where this server answers; empty: where the settings say.
     """
 
@@ -48,6 +49,7 @@ class State:
     board: Board = field(default_factory=Board)
     gateways: dict[str, tuple[str, int]] = field(default_factory=dict)
     wake: Callable[[], None] = lambda: None
+    stopping: bool = False
     url: str = ""
 
     @property

@@ -143,7 +143,7 @@ async def _await_events(call: Call, query: wire.DeploymentEventQuery) -> list[Ev
     """Look again and again. Another server may write them, so the database is asked."""
     until = monotonic() + query.wait_s
     found: list[Event] = []
-    while not found and (left := until - monotonic()) > 0:
+    while not found and not call.state.stopping and (left := until - monotonic()) > 0:
         await asyncio.sleep(min(_LOOK_S, left))
         found = await _events(call, query)
     return found
