@@ -12,6 +12,7 @@ that this request has to be sent over a plain connection; with the number 0, tha
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +34,19 @@ LARGEST_HEAD: Final = 64 * 1024
 LARGEST_BODY: Final = 64 * 1024
 """Of a request; larger ones would keep the others waiting."""
 
+TOGETHER: Final = 8
+"""Frames in one write, at most: the other end works on these while the next ones are made. With all 64 of as many
+callers in one write, only one process at a time had work; gateway and model server together answered 13,000 requests a
+second, and 21,000 with 8."""
+
 _LAST_S: Final = 1.0
+
+
+def at_once(transport: asyncio.BaseTransport) -> None:
+    """Have every write sent when it is made: else a second one waits for the first one's acknowledgement, up to 40 ms."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class Served(asyncio.Protocol):
@@ -52,9 +65,11 @@ class Served(asyncio.Protocol):
         self._open: dict[int, Callable[[], None] | None] = {}
         self._rest = b""
         self._out: list[bytes] = []
+        self._scheduled = False
         self._leaving = False
         self._loop = asyncio.get_running_loop()
         self._taking = Taking()
+        at_once(transport)
         transport.write(AGREED)
 
     def data_received(self, data: bytes) -> None:
@@ -105,13 +120,21 @@ class Served(asyncio.Protocol):
             self._loop.call_later(_LAST_S, self.transport.close)
 
     def _write(self, frame: bytes) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(frame)
+        out = self._out
+        if not out and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush_last)
+        out.append(frame)
+        if len(out) >= TOGETHER:
+            self._flush()
+
+    def _flush_last(self) -> None:
+        self._scheduled = False
+        self._flush()
 
     def _flush(self) -> None:
         out, self._out = self._out, []
-        if not self.transport.is_closing():
+        if out and not self.transport.is_closing():
             self.transport.write(b"".join(out))
 
     def pause_writing(self) -> None:

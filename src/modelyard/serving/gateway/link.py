@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from modelyard.http.link import AGREED, ASKED, FRAME
+from modelyard.http.link import AGREED, ASKED, FRAME, TOGETHER, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,11 +39,13 @@ class Link(asyncio.Protocol):
         self._number = 0
         self._rest = b""
         self._out: list[bytes] = []
+        self._scheduled = False
         self._leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the link."""
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # of a stream, it is one
+        at_once(transport)
         self.transport.write(ASKED + b"host: " + self._authority + b"\r\n\r\n")
 
     # ------------------------------------------------------------ requests
@@ -72,13 +74,21 @@ class Link(asyncio.Protocol):
         return iter(tuple(self._open.values()))
 
     def _write(self, frame: bytes) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(frame)
+        out = self._out
+        if not out and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush_last)
+        out.append(frame)
+        if len(out) >= TOGETHER:
+            self._flush()
+
+    def _flush_last(self) -> None:
+        self._scheduled = False
+        self._flush()
 
     def _flush(self) -> None:
         out, self._out = self._out, []
-        if not self.transport.is_closing():
+        if out and not self.transport.is_closing():
             self.transport.write(b"".join(out))
 
     # ------------------------------------------------------------ answers
