@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from modelyard.domain.errors import ModelyardError, NotFound
 from modelyard.domain.specs import read
@@ -15,13 +15,30 @@ if TYPE_CHECKING:
     from typing import Self
 
     from modelyard.domain.deployments import Segment, Spec
-
-    from .deployments import Deployments
+    from modelyard.wire.deployments import Deployment, DeploymentEventList, DeploymentRevision
 
 log = logging.getLogger("modelyard")
 
 WAIT_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 30.0
+
+
+class Source(Protocol):
+    """What is asked: a `Client`."""
+
+    def get_deployment(self, name: str) -> Deployment:
+        """How a deployment stands."""
+        ...
+
+    def list_deployment_revisions(self, name: str) -> list[DeploymentRevision]:
+        """Its revisions."""
+        ...
+
+    def get_deployment_events(
+        self, name: str, after: int | None = None, wait_s: float = 0.0, max_results: int = 100
+    ) -> DeploymentEventList:
+        """What happened to it."""
+        ...
 
 
 class FollowedDeployment:
@@ -38,7 +55,7 @@ class FollowedDeployment:
         NotFound: there is no such deployment.
     """
 
-    def __init__(self, client: Deployments, name: str) -> None:
+    def __init__(self, client: Source, name: str) -> None:
         self.name = name
         self._client = client
         self._after = client.get_deployment_events(name, max_results=1).next_after
