@@ -160,6 +160,7 @@ class Claim:
             told = os.read(self._file, 400).decode(errors="replace").strip() or "it is just starting"
             os.close(self._file)
             raise InvalidState(f"Modelyard is up already on {data}: {told}. Stop it, or give another --data.") from None
+        os.ftruncate(self._file, 0)  # what the one before said
 
     def tell(self, server: str, gateway: str) -> None:
         """Write down who has it."""

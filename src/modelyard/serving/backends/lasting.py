@@ -38,9 +38,6 @@ _GRACE_S: Final = 5.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 
-_children: Final[list[subprocess.Popen[bytes]]] = []
-"""Keepers that this process started: somebody has to ask how they ended."""
-
 
 @dataclass(slots=True)
 class _Starts:
@@ -124,14 +121,12 @@ class LastingBackend:
     def close(self) -> None:
         """See `base.Backend`: all goes on, and what is stopping needs nobody for it."""
         self._specs.clear()
-        _reap()
 
     # ------------------------------------------------------------ one at a time
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         with self._guard, states.Turn(self._folder):
-            _reap()
             yield
 
     def _wish(self, folder: Path, wish: states.Wish) -> None:
@@ -221,7 +216,8 @@ class LastingBackend:
                 )  # fmt: skip
             except OSError as error:
                 raise Unavailable(f"No process can be started for {spec.name}: {error.strerror}.") from None
-        _children.append(child)
+        # whoever starts a process must hear of its end, or it stays in the system's table
+        threading.Thread(target=child.wait, name="modelyard-keeper", daemon=True).start()
 
 
 def _environment(spec: Spec) -> dict[str, str]:
@@ -236,6 +232,9 @@ def _environment(spec: Spec) -> dict[str, str]:
 def _signal(process: int, path: Path, number: int) -> None:
     """Signal a keeper, whose number cannot become another's before that: it still holds its file when it was found."""
     with suppress(OSError):
+        if not hasattr(os, "pidfd_open"):  # not Linux
+            os.kill(process, number)
+            return
         descriptor = os.pidfd_open(process)
         try:
             if states.locked(path):
@@ -264,10 +263,6 @@ def _folders(folder: Path) -> list[str]:
 
 def _default(name: str) -> Any:
     return next(each.default for each in fields(ServeSettings) if each.name == name)
-
-
-def _reap() -> None:
-    _children[:] = [each for each in _children if each.poll() is None]
 
 
 def open_lasting(address: str = "") -> LastingBackend:

@@ -116,6 +116,8 @@ class StateFile:
 def _take_room(descriptor: int) -> None:
     try:
         os.posix_fallocate(descriptor, 0, SIZE)
+    except AttributeError:  # not Linux
+        os.pwrite(descriptor, b"\0" * SIZE, 0)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise
