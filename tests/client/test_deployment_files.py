@@ -12,6 +12,7 @@ from modelyard.domain.checks import DEFAULT, Measure
 from modelyard.domain.deployments import Keep
 from modelyard.domain.errors import InvalidArgument, NotFound
 from modelyard.domain.rollouts import StepKind, Thin
+from modelyard.domain.spec_document import document
 from tests.architecture.source import ROOT
 
 PAGE = (ROOT / "docs" / "deployments.md").read_text()
@@ -129,7 +130,7 @@ def test_the_pages_examples_are_right(text):
     for each in read(text, "docs/deployments.md"):
         rest = {} if "name" in each.document else {"name": "a", "environment": "b", "model": "c"}
         spec = specs.read({**rest, **each.document})
-        assert specs.read(specs.document(spec)) == spec
+        assert specs.read(document(spec)) == spec
 
 
 def test_one_example_uses_every_field():

@@ -15,6 +15,7 @@ from modelyard.domain.differences import Change, changes
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.reading import percent, seconds, shown_seconds, shown_share, shown_size, size
 from modelyard.domain.rollouts import Step, StepKind, Thin, default_steps
+from modelyard.domain.spec_document import document
 
 LEAST = {"name": "reviews", "environment": "production", "model": "sentiment"}
 FULL = """
@@ -66,7 +67,7 @@ def troubles(**changed):
 
 def test_the_shortest_spec_has_the_defaults():
     assert specs.read(LEAST) == Spec(name="reviews", environment="production", models=("sentiment",))
-    assert specs.document(specs.read(LEAST)) == LEAST
+    assert document(specs.read(LEAST)) == LEAST
 
 
 def test_a_spec_that_uses_everything():
@@ -127,9 +128,9 @@ def test_a_spec_that_uses_everything():
 
 def test_what_is_written_is_read_again():
     spec = specs.read(yaml.safe_load(FULL))
-    written = specs.document(spec)
+    written = document(spec)
     assert specs.read(written) == spec
-    assert specs.document(specs.read(written)) == written
+    assert document(specs.read(written)) == written
     assert written["segments"]["de"] == {"threshold": 0.6}
     assert written["resources"] == {"cpus": 0.5, "gpus": 1.0, "memory": "512MiB"}
     assert written["start_timeout"] == "5m"
@@ -138,7 +139,7 @@ def test_what_is_written_is_read_again():
 def test_somebody_elses_endpoint():
     spec = specs.read({"name": "a", "environment": "int", "url": "https://legacy/predict"})
     assert (spec.url, spec.backend, spec.models) == ("https://legacy/predict", "external", ())
-    assert specs.document(spec) == {"name": "a", "environment": "int", "url": "https://legacy/predict"}
+    assert document(spec) == {"name": "a", "environment": "int", "url": "https://legacy/predict"}
     assert specs.read({"name": "a", "environment": "int", "url": "http://x", "backend": "external"}).url == "http://x"
 
 
@@ -254,10 +255,10 @@ def test_everything_is_found_at_once_and_told_below_where_it_was_sent():
     assert caught.value.message.startswith("The deployment's spec 'x' is not right: ")
 
 
-@pytest.mark.parametrize("document", [None, [], "x", 3])
-def test_what_is_no_object_is_refused(document):
+@pytest.mark.parametrize("said", [None, [], "x", 3])
+def test_what_is_no_object_is_refused(said):
     with pytest.raises(InvalidArgument, match="expected a spec"):
-        specs.read(document)
+        specs.read(said)
 
 
 def test_columns_that_the_model_has_not_are_found():
@@ -290,14 +291,14 @@ def spoilt(draw):
 
 
 @given(spoilt())
-def test_whatever_is_said_it_is_read_or_refused_and_read_again_alike(document):
+def test_whatever_is_said_it_is_read_or_refused_and_read_again_alike(said):
     places = []
     try:
-        spec = specs.read(document)
+        spec = specs.read(said)
     except InvalidArgument as error:
         places = [place for place, _ in error.places]
     else:
-        assert specs.read(specs.document(spec)) == spec
+        assert specs.read(document(spec)) == spec
         return
     assert places
     assert all(place == "" or place.startswith("/") for place in places)
@@ -353,6 +354,6 @@ def test_differences_name_their_place():
 
 
 def test_default_steps_are_not_written():
-    assert "steps" not in specs.document(Spec(name="a", environment="b", models=("c",), steps=default_steps()))
-    assert specs.document(Spec(name="a", environment="b", models=("c",), steps=()))["steps"] == []
+    assert "steps" not in document(Spec(name="a", environment="b", models=("c",), steps=default_steps()))
+    assert document(Spec(name="a", environment="b", models=("c",), steps=()))["steps"] == []
     assert specs.read({**LEAST, "steps": []}).steps == ()

@@ -20,7 +20,8 @@ from modelyard.domain.differences import Change, changes
 from modelyard.domain.errors import Conflict, InvalidState, NotFound
 from modelyard.domain.reading import meant
 from modelyard.domain.rollouts import Rollout, Status, StepKind
-from modelyard.domain.specs import REHEARSAL, document
+from modelyard.domain.spec_document import document
+from modelyard.domain.specs import REHEARSAL
 
 from . import specs
 from .clock import now_ms

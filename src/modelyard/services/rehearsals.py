@@ -12,7 +12,8 @@ from modelyard.domain.deployments import Happened
 from modelyard.domain.errors import InvalidState
 from modelyard.domain.principals import SYSTEM
 from modelyard.domain.rollouts import Rollout, Status
-from modelyard.domain.specs import REHEARSAL, document
+from modelyard.domain.spec_document import document
+from modelyard.domain.specs import REHEARSAL
 
 from . import deployments
 from .clock import now_ms

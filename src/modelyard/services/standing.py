@@ -16,7 +16,7 @@ from modelyard.domain.deployments import Revision, Share, Spec, State, Target, p
 from modelyard.domain.differences import Change, changes
 from modelyard.domain.errors import ModelyardError
 from modelyard.domain.rollouts import Measurements, Rollout, Status, Step, StepKind, Traffic, traffic
-from modelyard.domain.specs import document
+from modelyard.domain.spec_document import document
 
 from . import deployments, gateways
 from .controller import desired

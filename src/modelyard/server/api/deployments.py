@@ -10,6 +10,7 @@ from modelyard.domain import specs as documents
 from modelyard.domain.deployments import Spec
 from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.reading import meant
+from modelyard.domain.spec_document import document
 from modelyard.http.asgi import answered
 from modelyard.server.signatures import columns_of
 from modelyard.services import deployments, rehearsals, specs, standing
@@ -181,7 +182,7 @@ def _deployment(of: Standing) -> wire.Deployment:
     return wire.Deployment(
         name=row.name,
         environment=row.environment,
-        spec=documents.document(row.spec),
+        spec=document(row.spec),
         phase=of.phase.value,
         told=of.told,
         wanted=wire.target(of.wanted) if of.wanted else None,
@@ -205,7 +206,7 @@ def _revision(past: Past) -> wire.DeploymentRevision:
     return wire.DeploymentRevision(
         number=revision.number,
         target=wire.target(revision.target),
-        spec=documents.document(revision.spec),
+        spec=document(revision.spec),
         created_ms=revision.created_ms,
         principal=revision.principal,
         reason=revision.reason,
