@@ -105,7 +105,9 @@ def _row(each: Any) -> list[str]:
 
 
 def _who(each: Any) -> str:
-    return f"endpoint {each.endpoint}" if each.endpoint else f"{each.model} {each.version}".strip()
+    if each.endpoint:
+        return f"endpoint {each.endpoint}"
+    return f"{each.model} {each.version}".strip() or f"revision {each.revision}"
 
 
 @command.command()

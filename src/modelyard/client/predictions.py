@@ -206,7 +206,7 @@ class Predictions(Deployments):
 
         Args:
             deployment: its name.
-            a: a version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME`.
+            a: a version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME`; `revision:NUMBER`.
             b: likewise.
             **wanted: `segment`, `since_ms`, `until_ms`.
 

@@ -96,6 +96,13 @@ class Of(NamedTuple):
     segment: str
 
 
+def answerer(of: Of) -> tuple[str, str, str]:
+    """Model, version and endpoint that answered; of a URL, which has no version, the revision stands for it."""
+    if of.endpoint or of.model or of.version:
+        return of.model, of.version, of.endpoint
+    return "", f"revision {of.revision}", ""
+
+
 class Slot(NamedTuple):
     """The count of one slot.
 

@@ -11,7 +11,7 @@ from modelyard.db import prediction_counts, served_names
 from modelyard.db import predictions as db
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound
 from modelyard.domain.predictions import DAY_MS, time_of
-from modelyard.domain.statistics import SLOT_S, Comparison, Count, compared
+from modelyard.domain.statistics import SLOT_S, Comparison, Count, answerer, compared
 
 from .clock import now_ms
 
@@ -221,10 +221,13 @@ def period(
 
 
 def is_version(slot: Slot, version: str) -> bool:
-    """Whether a count is of a version: `3`, `MODEL/3`, or `endpoint:NAME`."""
+    """Whether a count is of a version: `3`, `MODEL/3`, `endpoint:NAME`, or `revision:2`."""
     of = slot.of
-    if version.startswith("endpoint:"):
-        return of.endpoint == version.removeprefix("endpoint:")
+    kind, _, name = version.partition(":")
+    if kind == "endpoint":
+        return of.endpoint == name
+    if kind == "revision":
+        return not of.endpoint and str(of.revision) == name
     return not of.endpoint and version in (of.version, f"{of.model}/{of.version}")
 
 
@@ -264,7 +267,7 @@ def compare(
     sides = []
     for name in (a, b):
         theirs = [slot for slot in whole.callers() if is_version(slot, name)]
-        found = {(slot.of.model, slot.of.version, slot.of.endpoint) for slot in theirs}
+        found = {answerer(slot.of) for slot in theirs}
         if not found:
             raise NotFound(f"Version {name!r} of deployment {deployment!r} answered nobody in this period.")
         if len(found) > 1:
@@ -276,7 +279,7 @@ def compare(
         for slot in theirs:
             total.add(slot.counted)
         sides.append((found.pop(), total))
-    names = [f"endpoint {of[2]}" if of[2] else f"version {name}" for name, (of, _) in zip((a, b), sides, strict=True)]
+    names = [name.replace(":", " ") if ":" in name else f"version {name}" for name in (a, b)]
     comparison = compared(names[0], sides[0][1], names[1], sides[1][1])
     return Compared(whole, sides[0], sides[1], comparison)
 

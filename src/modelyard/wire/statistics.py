@@ -18,7 +18,7 @@ Versions = Annotated[
     str,
     Meta(
         max_length=600,
-        description="A version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME` for an endpoint.",
+        description="A version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME`; or `revision:NUMBER`.",
     ),
 ]
 
@@ -71,7 +71,7 @@ class VersionNumbers(Numbers):
     """What was counted of one version, or of one endpoint."""
 
     model: str
-    version: str
+    version: Annotated[str, Meta(description="Its number; `revision NUMBER` of a URL, which has no version.")]
     endpoint: Annotated[str, Meta(description="Empty: a version's.")]
 
 

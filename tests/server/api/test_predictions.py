@@ -195,6 +195,27 @@ def test_versions_are_compared_in_a_sentence(sqlite_native: Native) -> None:
     assert "grape/3, wine/3" in detail
 
 
+def test_revisions_of_a_url_and_endpoints_are_told_apart(sqlite_native: Native) -> None:
+    urls = [prediction(model="", version="", revision=number) for number in (1, 2, 2)]
+    legacy = prediction(model="", version="", revision=0, endpoint="legacy", role="endpoint")
+    send(sqlite_native, *urls, legacy)
+    sqlite_native(
+        "POST", "/feedback", {"feedback": [{"prediction": id, "truth": "red"} for id in hexes(*urls, legacy)]}
+    )
+    told = sqlite_native("GET", "/statistics", deployment="wine")["versions"]
+    assert [(each["version"], each["endpoint"], each["calls"]) for each in told] == [
+        ("", "legacy", 1), ("revision 1", "", 1), ("revision 2", "", 2),
+    ]  # fmt: skip
+    compared = sqlite_native("GET", "/statistics/compare", deployment="wine", a="revision:2", b="endpoint:legacy")
+    assert compared["told"].startswith("revision 2 and endpoint legacy cannot be told apart: ")
+    rates = sqlite_native("GET", "/deployments/wine/statistics")["versions"]
+    assert {name: each["predictions"] for name, each in rates.items()} == {
+        "legacy": 1,
+        "revision 1": 1,
+        "revision 2": 2,
+    }
+
+
 def test_a_proxys_words(native: Native) -> None:
     """Three of four right gives 0.75, for each version too; the run is the version's."""
     run = native("POST", "/runs", {"experiment_id": 0})["run_id"]

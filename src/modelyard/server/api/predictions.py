@@ -214,7 +214,7 @@ def _answered(of: domain.Stored) -> bool | None:
 async def proxy_statistics(call: Call) -> wire.ProxyStatistics:
     def read(tx: Transaction) -> wire.ProxyStatistics:
         slots = predictions.period(tx, call.path["name"]).callers()
-        by_version = statistics.grouped(slots, lambda slot: slot.of.version or slot.of.endpoint)
+        by_version = statistics.grouped(slots, lambda slot: slot.of.endpoint or statistics.answerer(slot.of)[1])
         return wire.ProxyStatistics(
             statistics=wire.proxy_rates(total(slots)),
             versions={version: wire.proxy_rates(each) for version, each in by_version.items()},

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _version(slot: Slot) -> tuple[str, str, str]:
-    return slot.of.model, slot.of.version, slot.of.endpoint
+    return statistics.answerer(slot.of)
 
 
 def total(slots: Iterable[Slot]) -> Count:
