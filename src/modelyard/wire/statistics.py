@@ -18,7 +18,7 @@ Versions = Annotated[
     str,
     Meta(
         max_length=600,
-        description="A version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME`; or `revision:NUMBER`.",
+        description="A version's number; `MODEL/NUMBER` where several models answer; `endpoint:NAME`; `revision:N`.",
     ),
 ]
 
