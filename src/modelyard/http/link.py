@@ -43,7 +43,7 @@ _LAST_S: Final = 1.0
 
 
 def at_once(transport: asyncio.BaseTransport) -> None:
-    """Have every write sent when it is made: else a second one waits for the first one's acknowledgement, up to 40 ms."""
+    """Have each write sent when it is made: else the next one waits for an acknowledgement, up to 40 ms."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
