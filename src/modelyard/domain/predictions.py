@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 ID_BYTES: Final = 16
+LONGEST_LABEL: Final = 10_000
+"""Characters of a label that are kept."""
 DAY_MS: Final = 86_400_000
 
 _TRUE: Final = frozenset({"1", "true", "yes", "positive"})

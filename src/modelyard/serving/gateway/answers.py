@@ -16,9 +16,11 @@ _LONGEST: Final = 64 * 1024
 """Longer answers are not looked at."""
 _SHORT: Final = 48
 _MOST_KNOWN: Final = 1024
+_LARGEST_SCORE: Final = 1e300
 _POSITIVE: Final = frozenset({"1", "true", "yes", "positive"})
 _LABELS: Final = ("label", "prediction")
 _SCORES: Final = ("score", "probability")
+_UNREAD: Final = (msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError, IndexError)
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -69,6 +71,13 @@ def _close(one: str, two: str) -> bool:
     return abs(first - second) <= 1e-6 * max(abs(first), abs(second))
 
 
+def _number(value: Any) -> float | None:
+    """A score; None for what is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) <= _LARGEST_SCORE else None
+
+
 class Reader:
     """Reads the answers of one deployment.
 
@@ -103,7 +112,7 @@ class Reader:
         try:
             content = _decode(body)
             rows = self._rows(protocol, content)
-        except (msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError, IndexError):  # it is not ours to judge
+        except _UNREAD:  # it is not ours to judge
             return NOTHING
         if len(rows) == 1:
             return self._row(rows[0])
@@ -127,7 +136,7 @@ class Reader:
         if isinstance(row, dict):
             value = next((row[name] for name in self._labels if name in row), None)
             found = next((row[name] for name in self._scores if name in row), None)
-            score = float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+            score = _number(found)
             if value is None and found is None and len(row) == 1:
                 value = next(iter(row.values()))
         label = text_of(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import msgspec
 
 from modelyard.domain.deployments import Keep, Role
-from modelyard.domain.predictions import Ids
+from modelyard.domain.predictions import LONGEST_LABEL, Ids
 from modelyard.serving.calls import NATURAL
 from modelyard.serving.refusals import refuse
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _MOST_SENT: Final = 3
 _LONGEST_KEY: Final = 500
+_json: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Head(NamedTuple):
@@ -303,7 +304,11 @@ class Question:
         return True
 
     def _detailed(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
-        """The answer with its details around it."""
+        """The answer with its details around it; as it is if it is no JSON, such as somebody else's."""
+        try:
+            _json(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return head, body
         revision = self.revision
         assert revision is not None  # noqa: S101 - it has answered
         details = msgspec.json.encode(
@@ -322,7 +327,7 @@ class Question:
                 "milliseconds": round(self.seconds * 1000, 3),
             }
         )
-        content = b'{"prediction":%b,"details":%b}' % (body.strip() or b"null", details)
+        content = b'{"prediction":%b,"details":%b}' % (body.strip(), details)
         return resized(head + b"\r\n", len(content))[:-2], content
 
     def broken(self, why: str, *, sent: bool) -> None:
@@ -421,10 +426,13 @@ def entry(
         asked: bytes | None = None
     else:
         asked = request
+    label = said.label
+    if label is not None and len(label) > LONGEST_LABEL:
+        label = label[:LONGEST_LABEL]
     return Entry(
         id, deployment.name, at_ms, revision.number, revision.endpoint, revision.model, revision.version, role,
         segment, int(seconds * 1e6), status, protocol, asked, response if deployment.output else None, hashed,
-        said.label, said.score, said.positive, key[:_LONGEST_KEY] or None, parent,
+        label, said.score, said.positive, key[:_LONGEST_KEY] or None, parent,
     )  # fmt: skip
 
 

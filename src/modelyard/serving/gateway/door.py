@@ -14,7 +14,7 @@ import msgspec
 
 from modelyard import __version__
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, Unavailable
-from modelyard.http.asgi import answered, respond
+from modelyard.http.asgi import answered, hanging_up, respond
 from modelyard.http.bodies import Bodies, Gone, TooSlow
 from modelyard.http.passing import read
 from modelyard.serving.calls import JSON, NATURAL
@@ -45,7 +45,10 @@ _METRICS: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _NAMED: Final = re.compile(r"/(?:v2/models|models|docs)/([^/]+)(/.*)?")
 _PROXY: Final = re.compile(r"(?:/models/([^/]+))?/predictions")
 _LISTS: Final = re.compile(r"(?:/models/([^/]+))?/(predictions|statistics)")
+_OF_BODY: Final = frozenset({b"accept-encoding", b"content-encoding", b"content-type", b"modelyard-details"})
+"""Headers about bodies that are not passed on."""
 _PAGE_S: Final = 30.0
+_LONGEST_TOLD: Final = 300
 
 
 class Express:
@@ -149,6 +152,7 @@ class Door:
         _, extra = read(200, self._heads.allowed(dict(headers).get(b"origin", b"")))
         asked = target(path)
         protocol = asked.protocol if asked is not None else NATURAL
+        receive, send = hanging_up(headers, receive, send)
         try:
             await self._answer(scope, path, asked, headers, extra, receive, send)
         except Gone:
@@ -205,9 +209,21 @@ class Door:
             await self._feedback(headers, extra, receive, send)
         elif method in ("GET", "HEAD"):
             await self._page(scope, path, headers, extra, send)
+        elif allowed := self._allowed(path):
+            refusal = refuse(NATURAL, 405, f"That is asked for with {allowed}.")
+            kind = (b"content-type", refusal.content_type)
+            await respond(send, 405, refusal.body, kind, (b"allow", f"{allowed}, OPTIONS".encode()), *extra)
         else:
-            refusal = refuse(NATURAL, 404, f"There is nothing at {path} for {method}.")
+            refusal = refuse(NATURAL, 404, f"There is nothing at {path[:_LONGEST_TOLD]} for {method}.")
             await respond(send, 404, refusal.body, (b"content-type", refusal.content_type), *extra)
+
+    def _allowed(self, path: str) -> str:
+        """The methods that a page of our own has; empty if there is none."""
+        if path == "/feedback":
+            return "POST"
+        if _PROXY.fullmatch(path):
+            return "GET, HEAD, POST"
+        return "GET, HEAD" if (path.rstrip("/") or "/") in self._pages or _LISTS.fullmatch(path) else ""
 
     async def _body(self, headers: Fields, receive: Receive) -> bytes:
         """The whole body.
@@ -269,7 +285,7 @@ class Door:
         names = sorted(self._deployments.named)
         listed = ", ".join(names[:20]) or "none yet"
         if name:
-            return f"No deployment {name!r} is answered here. There is {listed}."
+            return f"No deployment {name[:_LONGEST_TOLD]!r} is answered here. There is {listed}."
         if not names:
             return "Nothing is deployed here yet."
         return f"Which deployment? Ask at /models/NAME/predict, or set --default. There is {listed}."
@@ -287,7 +303,7 @@ class Door:
             ModelyardError: it is refused.
         """
         posted = proxy.read(await self._body(headers, receive))
-        fields = [each for each in headers if each[0] not in (b"content-type", b"modelyard-details")]
+        fields = [each for each in headers if each[0] not in _OF_BODY]
         fields.append((b"content-type", JSON))
         question, status, told, content = await self._ask(Target(NATURAL, name), fields, posted.body, receive)
         if question is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from modelyard.domain.errors import InvalidArgument
-from modelyard.domain.predictions import Feedback, text_of
+from modelyard.domain.predictions import LONGEST_LABEL, Feedback, text_of
 from modelyard.wire import predictions as wire
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _ANSWERS: Final = ("is_positive", "label", "answer")
 _YES: Final = frozenset({"true", "yes", "positive", "1"})
 _NO: Final = frozenset({"false", "no", "negative", "0"})
 _decode: Final = msgspec.json.Decoder().decode
+_json: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _feedback: Final = msgspec.json.Decoder(wire.NewFeedback)
 
 
@@ -63,6 +64,7 @@ def read(body: bytes) -> Posted:
     answer = content.pop(name) if name else None
     if name and answer is not None and text_of(answer) is None:
         raise InvalidArgument(f"{name!r} is the user's answer: a text, a number, or true or false.")
+    _check(name, text_of(answer))
     if not content:
         raise InvalidArgument('The input is missing, such as {"text": "very good", "is_positive": true}.')
     try:
@@ -91,7 +93,7 @@ def answer(posted: Posted, question: Question, body: bytes, run_id: str | None) 
         "id": question.id.hex(),
         "text": posted.text,
         name: {"user_answered": theirs, "model_answered": mine},
-        "answer": msgspec.Raw(body),
+        "answer": _raw(body),
         "details": {
             "run_id": run_id,
             "model": revision.model if revision is not None else "",
@@ -133,6 +135,7 @@ def feedback(body: bytes, deployment: Callable[[str], str]) -> list[Feedback]:
 
 def _one(told: wire.Feedback, deployment: Callable[[str], str]) -> Feedback:
     truth = text_of(told.truth)
+    _check("truth", truth)
     if told.prediction is None and told.key is None:
         raise InvalidArgument("Feedback names its `prediction`, or the `key` of the request.")
     if truth is None and told.right is None:
@@ -143,6 +146,20 @@ def _one(told: wire.Feedback, deployment: Callable[[str], str]) -> Feedback:
         raise InvalidArgument("Whose key is it? Feedback by key names the `deployment`, too.")
     id = bytes.fromhex(told.id) if told.id is not None else os.urandom(16)
     return Feedback(id, name, prediction, told.key, truth, told.right, time_ns() // 1_000_000)
+
+
+def _check(name: str, label: str | None) -> None:
+    if label is not None and len(label) > LONGEST_LABEL:
+        raise InvalidArgument(f"{name!r} is a label of at most {LONGEST_LABEL} characters; this one has {len(label)}.")
+
+
+def _raw(body: bytes) -> Any:
+    """A model's answer, to stand in another one: itself, or its text if it is no JSON."""
+    try:
+        _json(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return body.decode("utf-8", "replace")
+    return msgspec.Raw(body)
 
 
 def _yes(value: Any) -> bool | None:

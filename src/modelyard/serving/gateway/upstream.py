@@ -31,6 +31,7 @@ _IDLE_S: Final = 50.0
 """Below the 75 s after which our servers close an idle connection."""
 _CONNECT_S: Final = 5.0
 _UNUSUAL: Final = frozenset({b"100", b"101", b"102", b"103", b"204", b"304"})
+_LAST_STATUS: Final = 599
 _RESET: Final = struct.pack("ii", 1, 0)
 _OWN: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"trailer"})
 
@@ -40,7 +41,10 @@ class Upstream:
 
     Args:
         url: of it, such as `http://10.0.0.7:41233`.
-        leaving: called when who answers there wants no more requests.
+        leaving: called when who answers there wants no more requests; None: it is no model server of ours.
+
+    Attributes:
+        ours: whether it is one.
     """
 
     def __init__(self, url: str, leaving: Callable[[], None] | None = None) -> None:
@@ -49,6 +53,7 @@ class Upstream:
         self._host, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
         self.authority = parts.netloc.rpartition("@")[2].encode()
         self._leaving = leaving
+        self.ours = leaving is not None
         self._link: Link | None = None
         self._linking: asyncio.Task[None] | None = None
         self._linkable = leaving is not None
@@ -213,12 +218,23 @@ class Connection(asyncio.Protocol):
         idle_since: when the last answer was complete, on the monotonic clock.
     """
 
-    __slots__ = ("_head", "_missing", "_parts", "_unusual", "_upstream", "exchange", "idle_since", "transport")
+    __slots__ = (
+        "_foreign",
+        "_head",
+        "_missing",
+        "_parts",
+        "_unusual",
+        "_upstream",
+        "exchange",
+        "idle_since",
+        "transport",
+    )
 
     transport: asyncio.Transport
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        self._foreign = not upstream.ours
         self.exchange: Exchange | None = None
         self.idle_since = 0.0
         self._head = b""
@@ -263,7 +279,8 @@ class Connection(asyncio.Protocol):
         at = data.find(b"\r\ncontent-length: ", 0, end)
         digits = data[at + 18 : data.find(b"\r", at + 18, end + 1)]
         if (
-            at < 0
+            self._foreign  # may say any header in any case
+            or at < 0
             or not data.startswith(b"HTTP/1.1 ")
             or data[9:12] in _UNUSUAL
             or not digits.isdigit()
@@ -377,7 +394,8 @@ class _Unusual:
     def whole(self) -> tuple[bytes, bytes]:
         """Head and body."""
         body = b"".join(self._body)
-        lines = [b"HTTP/1.1 %d %b" % (self.parser.get_status_code(), self._reason)]
+        status = self.parser.get_status_code()
+        lines = [b"HTTP/1.1 %d %b" % (status if status <= _LAST_STATUS else 502, self._reason)]
         lines += [b"%b: %b" % each for each in self._headers if each[0] not in _OWN]
         lines += [b"content-length: %d" % len(body), b""]
         self.parser = None  # it points at us, and both would wait for the collector
