@@ -51,7 +51,7 @@ PATIENCE: Final = 20
 """So many failures of a server that it reports itself (500) for one batch, and the batch is taken apart."""
 
 _INPUT: Final = 0
-_NICE: Final = 10
+_NICE: Final = 5
 _TIMEOUT_S: Final = 60.0
 _PATH: Final = f"{NATIVE}predictions/batch"
 
