@@ -25,7 +25,10 @@ FINE = b'{"mood": "fine"}'
 @pytest.fixture(scope="module")
 def servers(moody) -> Iterator[list[ModelServer]]:
     with ExitStack() as held:
-        yield [held.enter_context(serving(f"d={moody}")) for _ in range(2)]
+        both = [held.enter_context(serving(f"d={moody}", ready=False)) for _ in range(2)]
+        for each in both:
+            each.wait_ready()
+        yield both
 
 
 @pytest.fixture(scope="module")
