@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from modelyard.client import Client
-from modelyard.domain.errors import Unavailable
+from modelyard.domain.errors import AlreadyExists, Unavailable
 from modelyard.packaging import model as models
 from tests.e2e.rollouts.behaving import EXAMPLE, GENTLE, Behaving
 from tests.reliability.stack import Stack
@@ -29,9 +29,10 @@ TEXTS = ("en: good", "de: sehr gut", "en: a very long story", "de: so so la la")
 class House:
     """A running stack, and what one does with it."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
+    def __init__(self, stack: Stack, folder: Path, registry: str = "") -> None:
         self.stack = stack
         self.client = Client(stack.url, stack.url)
+        self.registry = Client(registry, registry) if registry else self.client
         self._folder = folder
         self._numbers = itertools.count(1)
 
@@ -59,17 +60,17 @@ class House:
             del os.environ[GENTLE]
         if spoil is not None:
             spoil(path)
-        logged = self.client.create_logged_model("0", name=model)
-        self.client.log_model_artifacts(logged.model_id, path)
-        self.client.finalize_logged_model(logged.model_id, "READY")
-        with contextlib.suppress(Exception):
-            self.client.create_registered_model(model)
-        made = self.client.create_model_version(model, f"models:/{logged.model_id}", model_id=logged.model_id)
+        logged = self.registry.create_logged_model("0", name=model)
+        self.registry.log_model_artifacts(logged.model_id, path)
+        self.registry.finalize_logged_model(logged.model_id, "READY")
+        with contextlib.suppress(AlreadyExists):
+            self.registry.create_registered_model(model)
+        made = self.registry.create_model_version(model, f"models:/{logged.model_id}", model_id=logged.model_id)
         return str(made.version)
 
     def promote(self, model: str, version: str) -> None:
         """As stock clients do it."""
-        self.client.transition_model_version_stage(model, version, "Production")
+        self.registry.transition_model_version_stage(model, version, "Production")
 
     def deploy(self, name: str, **spec: Any) -> None:
         """Apply a spec for the production environment."""

@@ -151,7 +151,7 @@ class Follower:
             return Desired(Target(url=spec.url), f"The spec names {spec.url}")
         found = self._found.get((spec.environment, spec.models, stage.value if stage else ""))
         if found is None:
-            return Desired(None, self.trouble or f"The registry {self.uri} was not asked yet.")
+            return Desired(None, self.trouble)  # it is being asked for the first time
         return found
 
     def close(self) -> None:
