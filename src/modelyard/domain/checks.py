@@ -77,7 +77,7 @@ class Check:
 
 DEFAULT: Final = (
     Check(measure=Measure.ERROR_RATE, limit=0.01, margin=0.01, least=20),
-    Check(measure=Measure.LATENCY, margin=3.0, least=100, segments=False),
+    Check(measure=Measure.LATENCY, margin=3.0, quantile=0.95, least=100, segments=False),
     Check(measure=Measure.CONSTANT_OUTPUT, limit=0.98, least=50),
     Check(measure=Measure.POSITIVE_SHARE, limit=0.25, least=100),
 )
