@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving.gateway.parts import Answering, Control, Gateway, deployment, gateway, revision, shares
+from tests.serving.live.process import until
 from tests.serving.live.wire import Answer, Wire, chunked, post
 
 PREDICT = "/models/d/predict"
@@ -168,6 +169,23 @@ def test_what_comes_after_a_whole_body_is_another_request(wire):
     asked = (post("/predictions", smuggled), chunked("/feedback", smuggled), post("/models/nobody/predict", smuggled))
     answers = wire.send(b"".join((*asked, post(PREDICT, {"x": 1}))))
     assert [answers.answer().status for _ in range(4)] == [400, 400, 404, 200]
+
+
+def test_only_what_was_put_together_here_counts_as_our_error(door, wire, model):
+    def errors() -> float:
+        families = text_string_to_metric_families(door.ask("GET", "/metrics")[2].decode())
+        found = [sample for family in families for sample in family.samples]
+        return sum(each.value for each in found if each.name == "modelyard_gateway_errors_total")
+
+    before = errors()
+    model.say(b"{}", status="400 Bad Request")
+    try:
+        for body in (b'{"lang": "fr"}', b'[{"lang": "fr", "mot": 1}, 2]', b'{"mot": 1}', b'{"lang": "fr", "mot": 1}'):
+            assert wire.send(post(PREDICT, body)).answer().status == 400
+        until(lambda: errors() > before)  # the last one was counted, and so were those before it
+        assert errors() == before + 1
+    finally:
+        model.say()
 
 
 @pytest.fixture

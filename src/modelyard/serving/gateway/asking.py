@@ -267,7 +267,8 @@ class Question:
         if settings.threshold is not None:
             said = said.over(settings.threshold)
         self.said = said
-        asking.measuring.add(revision.of(self.role, segment.name), at_ms // 1000, settings.fails(status), seconds, said)
+        failed = settings.fails(status, self.body)
+        asking.measuring.add(revision.of(self.role, segment.name), at_ms // 1000, failed, seconds, said)
         recorder = asking.recorder
         if recorder is not None:
             recorder.record(

@@ -12,7 +12,7 @@ from modelyard.domain.deployments import Role, Share, choose, position
 from modelyard.serving.backends import base
 
 from .answers import Reader
-from .inputs import Fields
+from .inputs import Fields, hold
 from .measuring import Of
 from .replicas import Replicas
 
@@ -156,9 +156,14 @@ class Settings(NamedTuple):
     inputs: dict[str, str]
     threshold: float | None
 
-    def fails(self, status: int) -> bool:
-        """Whether an answer is an error of ours: a server's, or an input refused that was put together here."""
-        return status >= 500 or (status == 400 and bool(self.inputs))
+    def fails(self, status: int, body: bytes) -> bool:
+        """Whether an answer is an error of ours: a server's, or an input refused that was put together here.
+
+        Args:
+            status: of the answer.
+            body: of the request; what has not the fields to put together is its sender's own mistake.
+        """
+        return status >= 500 or (status == 400 and bool(self.inputs) and hold(body, self.inputs))
 
 
 class Segment(NamedTuple):

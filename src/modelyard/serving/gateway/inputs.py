@@ -112,6 +112,22 @@ def renamed(body: bytes, inputs: Mapping[str, str]) -> bytes:
         return body
 
 
+def hold(body: bytes, inputs: Mapping[str, str]) -> bool:
+    """Whether the rows of a natural request have all fields that columns are taken from.
+
+    Args:
+        body: of the request.
+        inputs: column of the model → field of the request.
+    """
+    try:
+        content = _decode(body)
+    except _UNREAD:
+        return False
+    rows = content["inputs"] if isinstance(content, dict) and "inputs" in content else content
+    rows = rows if isinstance(rows, list) else [rows]
+    return all(isinstance(row, dict) and row.keys() >= set(inputs.values()) for row in rows)
+
+
 def _as_columns(row: Any, inputs: Mapping[str, str]) -> Any:
     if not isinstance(row, dict):
         return row

@@ -126,7 +126,7 @@ class Copy:
         said = deployment.reader.read(protocol, body).over(settings.threshold) if status == 200 else NOTHING
         role = Role.SHADOW.value
         cell = asking.measuring.add(
-            revision.of(role, segment.name), at_ms // 1000, settings.fails(status), seconds, said
+            revision.of(role, segment.name), at_ms // 1000, settings.fails(status, question.body), seconds, said
         )
         same = said.agrees(question.said) if question.status == 200 and status == 200 else None
         if same is not None:
