@@ -25,6 +25,7 @@ EXTRAS: Final = {
     "onnxruntime": "onnx",
     "opentelemetry": "otel",
     "optuna": "optuna",
+    "pandas": "sklearn",
     "prometheus_client": "serving",
     "psutil": "system",
     "psycopg": "postgres",
