@@ -42,6 +42,11 @@ from modelyard.db.engine import Database
 from modelyard.db.schema import prepare
 from modelyard.settings import load
 
+# Under nohup, or in the background of a script, some signals are ignored, also by what is started here.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
+
 # How long one example takes says more about a shared machine than about the code.
 hypothesis.settings.register_profile("modelyard", deadline=None)
 hypothesis.settings.load_profile("modelyard")

@@ -40,6 +40,9 @@ READY_WITHIN = 60.0  # seconds
 def main() -> None:
     """Run the example."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped then, too
+    # what other programs left behind, and will find again, is none of this example's business
+    os.environ["MODELYARD_SPOOL"] = str(DATA.absolute() / "spool")
+    os.environ["MODELYARD_CACHE"] = str(DATA.absolute() / "cache")
     try:
         with up() as (server, gateway):
             tell(server, gateway)
@@ -219,12 +222,11 @@ def up() -> Iterator[tuple[str, str]]:
     port, gateway_port = free_port(5000), free_port(8000)
     server, gateway = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{gateway_port}"
     arguments = ["up", "--data", str(DATA), "--port", str(port), "--gateway-port", str(gateway_port)]
-    environment = os.environ | {"MODELYARD_CACHE": str(DATA.absolute() / "cache")}
     file = DATA / "up.log"
     began = time.perf_counter()
     with (
         file.open("w") as out,
-        subprocess.Popen([MODELYARD, *arguments], stdout=out, stderr=out, env=environment) as it,
+        subprocess.Popen([MODELYARD, *arguments], stdout=out, stderr=out) as it,
     ):
         try:
             for url in (f"{server}/health", f"{gateway}/health"):

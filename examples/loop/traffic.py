@@ -61,6 +61,7 @@ class Traffic:
                 connection.close()
             due += CALLERS / PER_SECOND
             self._stop.wait(max(0.0, due - time.monotonic()))
+        connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, review: Review) -> None:
         body = json.dumps({"text": review.text, "language": review.language})

@@ -10,6 +10,7 @@ import modelyard
 from modelyard.client import models
 from modelyard.client.client import Client
 from tests.cli.process import modelyard as run
+from tests.reliability.process import until
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def wine(sqlite_server, tmp_path, monkeypatch):
 
     monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MODELYARD_CAPTURE", "false")
-    modelyard.set_tracking_uri(sqlite_server.url)
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", sqlite_server.url)
     frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0] * 5, "b": [0.0, 1.0] * 10})
     target = (frame["a"] > 1).astype(int)
     good = linear_model.LogisticRegression().fit(frame, target)
@@ -51,6 +52,8 @@ def test_evaluate_choose_promote_and_undo(wine):
     # registered by us, a version says what it brings
     modelyard_("policy", "set", "production", "--allow", "<=1.0", "--gate", "golden", "--gate", "signature")
     modelyard_("policy", "set", "production", "wine", "--best", "accuracy", "--dataset", found["digest"])
+    # the server itself puts into production what the policy chooses
+    until(lambda: [each.version for each in client.list_model_environments("wine")] == [None, 1])
     told = modelyard_("policy", "explain", "wine", "production")
     assert "production: wine version 1." in told.stdout
     assert "Its label 2.0 is outside the allowance <=1.0." in told.stdout
@@ -65,7 +68,7 @@ def test_evaluate_choose_promote_and_undo(wine):
     assert modelyard_("promote", "wine", "2", "--allow", "<=2.0").returncode == 0
     assert client.get_model_version("wine", "2").current_stage == "Production"
     undone = modelyard_("promote", "wine", "--undo")
-    assert undone.stdout == "production of wine has nothing again, instead of version 2.\n"
+    assert undone.stdout == "production of wine has version 1 again, instead of version 2.\n"
     listed = modelyard_("policy", "list").stdout
     assert "rule best, metric accuracy" in listed
     assert "allowance <=1.0, gates ['signature', 'golden']" in listed or "gates ['golden', 'signature']" in listed
