@@ -11,6 +11,8 @@ PYTEST_ARGS ?=
 # three on two cores: much of a test is waiting for another process
 PYTEST_WORKERS ?= 3
 BENCH_ARGS ?=
+# where Python is told to write no bytecode, as in many containers, each of our processes would compile all of it anew
+COMPILE = $(BIN)/python -m compileall -q
 
 .PHONY: help
 help:  ## this list
@@ -18,6 +20,7 @@ help:  ## this list
 
 .PHONY: demo
 demo: $(VENV)/.demo-installed  ## the whole loop on this machine: train, deploy, roll out, roll back, statistics
+	@$(COMPILE) src
 	@$(BIN)/python examples/loop/main.py
 
 .PHONY: test
@@ -25,6 +28,7 @@ test: lint pytest  ## what CI runs: lint, types, import contracts, then all quic
 
 .PHONY: pytest
 pytest: $(VENV)/.dev-installed  ## the tests alone; PYTEST_ARGS="-k search" narrows them
+	@$(COMPILE) src tests
 	@$(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: lint
