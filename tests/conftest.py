@@ -42,14 +42,16 @@ from modelyard.db.engine import Database
 from modelyard.db.schema import prepare
 from modelyard.settings import load
 
-# Under nohup, or in the background of a script, some signals are ignored, also by what is started here.
-for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-    if signal.getsignal(_number) is signal.SIG_IGN:
-        signal.signal(_number, _handler)
-
 # How long one example takes says more about a shared machine than about the code.
 hypothesis.settings.register_profile("modelyard", deadline=None)
 hypothesis.settings.load_profile("modelyard")
+
+
+def pytest_configure() -> None:
+    """Under nohup, or in the background of a script, some signals are ignored, and so they would be by children."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

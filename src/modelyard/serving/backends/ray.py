@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 import ray
@@ -34,6 +34,8 @@ log = logging.getLogger("modelyard.serving")
 NAMESPACE: Final = "modelyard"
 _ANSWER_S: Final = 1.0
 _STOPS_S: Final = 5.0
+_NOTED_S: Final = 5.0
+_LOOK_S: Final = 0.02
 _GONE_S: Final = 40.0
 
 
@@ -105,8 +107,14 @@ class RayBackend:
             for _, full in staying[spec.replicas :]:
                 self._stop(full)
             taken = {number for _, number in there.values()}
-            for number in numbered(taken, spec.replicas - len(staying)):
-                self._start(spec, number)
+            started = {self._start(spec, number) for number in numbered(taken, spec.replicas - len(staying))}
+            self._note(started)
+
+    def _note(self, started: set[str]) -> None:
+        """Wait until the cluster has taken note of new actors: from then on they outlive us."""
+        until = monotonic() + _NOTED_S
+        while started - set(_named()) and monotonic() < until:
+            sleep(_LOOK_S)
 
     def status(self, name: str) -> Status:
         """See `base.Backend`."""
@@ -163,7 +171,7 @@ class RayBackend:
             self._actors[full] = ray.get_actor(full, namespace=NAMESPACE)
         return self._actors[full]
 
-    def _start(self, spec: Spec, number: int) -> None:
+    def _start(self, spec: Spec, number: int) -> str:
         full = f"{spec.name}/{spec.fingerprint}/{number}"
         self._stopping.pop(full, None)  # of one that had this name before
         self._asked.pop(full, None)
@@ -189,6 +197,7 @@ class RayBackend:
         self._known[full] = Replica(
             str(number), STARTING, reason=f"It waits for a node that has room ({needs}), or is being started there."
         )
+        return full
 
     def _shipped(self, spec: Spec) -> dict[int, tuple[Any, str, str]]:
         """Archives of the directories among the models.
