@@ -56,6 +56,7 @@ def main() -> None:
 def tell(server: str, gateway: str) -> None:
     """All of it, one step after the other."""
     modelyard.set_tracking_uri(server)
+    begin_anew()
     stock_client(server, gateway)
 
     known = made(3000, seed=1)
@@ -73,6 +74,13 @@ def tell(server: str, gateway: str) -> None:
     tell_traffic(traffic)
     statistics(server, good, str(version))
     addresses(server, gateway)
+
+
+def begin_anew() -> None:
+    """Models and runs of an earlier time stay, deployments do not: the story begins with the first version."""
+    client = modelyard.MlflowClient()
+    for each in client.list_deployments():
+        client.delete_deployment(each.name, "the demo begins anew")
 
 
 def stock_client(server: str, gateway: str) -> None:
