@@ -49,7 +49,40 @@ def at_once(transport: asyncio.BaseTransport) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class Served(asyncio.Protocol):
+class Framed(asyncio.Protocol):
+    """What both ends share: frames that are made in one turn of the loop go out together.
+
+    Attributes:
+        transport: of the connection; set by each end.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._out: list[bytes] = []
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+
+    def _write(self, frame: bytes) -> None:
+        out = self._out
+        if not out and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush_last)
+        out.append(frame)
+        if len(out) >= TOGETHER:
+            self._flush()
+
+    def _flush_last(self) -> None:
+        self._scheduled = False
+        self._flush()
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out and not self.transport.is_closing():
+            self.transport.write(b"".join(out))
+
+
+class Served(Framed):
     """The server's end.
 
     Args:
@@ -59,15 +92,13 @@ class Served(asyncio.Protocol):
     """
 
     def __init__(self, express: Any, state: ServerState, transport: asyncio.Transport) -> None:
+        super().__init__()
         self.transport = transport
         self._express = express
         self._state = state
         self._open: dict[int, Callable[[], None] | None] = {}
         self._rest = b""
-        self._out: list[bytes] = []
-        self._scheduled = False
         self._leaving = False
-        self._loop = asyncio.get_running_loop()
         self._taking = Taking()
         at_once(transport)
         transport.write(AGREED)
@@ -118,24 +149,6 @@ class Served(asyncio.Protocol):
         self._write(FRAME.pack(number, len(head), len(body)) + head + body)
         if self._leaving and not self._open:
             self._loop.call_later(_LAST_S, self.transport.close)
-
-    def _write(self, frame: bytes) -> None:
-        out = self._out
-        if not out and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush_last)
-        out.append(frame)
-        if len(out) >= TOGETHER:
-            self._flush()
-
-    def _flush_last(self) -> None:
-        self._scheduled = False
-        self._flush()
-
-    def _flush(self) -> None:
-        out, self._out = self._out, []
-        if out and not self.transport.is_closing():
-            self.transport.write(b"".join(out))
 
     def pause_writing(self) -> None:
         """Who does not take answers is not asked for more questions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from modelyard.http.link import AGREED, ASKED, FRAME, TOGETHER, at_once
+from modelyard.http.link import AGREED, ASKED, FRAME, Framed, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LARGEST_NUMBER: Final = 2**32 - 1
 
 
-class Link(asyncio.Protocol):
+class Link(Framed):
     """One connection.
 
     Args:
@@ -29,7 +29,7 @@ class Link(asyncio.Protocol):
     """
 
     def __init__(self, authority: bytes, again: Callable[[Exchange], None], ended: Callable[[Link], None]) -> None:
-        self._loop = asyncio.get_running_loop()
+        super().__init__()
         self.agreed: asyncio.Future[bool] = self._loop.create_future()
         self.usable = False
         self._authority = authority
@@ -38,13 +38,11 @@ class Link(asyncio.Protocol):
         self._open: dict[int, Exchange] = {}
         self._number = 0
         self._rest = b""
-        self._out: list[bytes] = []
-        self._scheduled = False
         self._leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the link."""
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # of a stream, it is one
+        self.transport = transport  # type: ignore[assignment]  # of a stream, it is one
         at_once(transport)
         self.transport.write(ASKED + b"host: " + self._authority + b"\r\n\r\n")
 
@@ -72,24 +70,6 @@ class Link(asyncio.Protocol):
     def exchanges(self) -> Iterator[Exchange]:
         """Those that are under way."""
         return iter(tuple(self._open.values()))
-
-    def _write(self, frame: bytes) -> None:
-        out = self._out
-        if not out and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._flush_last)
-        out.append(frame)
-        if len(out) >= TOGETHER:
-            self._flush()
-
-    def _flush_last(self) -> None:
-        self._scheduled = False
-        self._flush()
-
-    def _flush(self) -> None:
-        out, self._out = self._out, []
-        if out and not self.transport.is_closing():
-            self.transport.write(b"".join(out))
 
     # ------------------------------------------------------------ answers
 
