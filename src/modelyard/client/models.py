@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.artifacts.paths import contained
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, ModelyardError, NotFound
+from modelyard.domain.versions import DIGEST_TAG, GOLDEN_TAG, SIGNATURE_TAG
 from modelyard.packaging import digest as digests
 from modelyard.packaging import golden as golden_tests
 from modelyard.packaging import model as packaging
@@ -27,7 +28,7 @@ from .active import state
 from .client import Client
 from .model_files import download_model
 from .model_info import ModelInfo
-from .references import DIGEST_TAG, FACTS, GOLDEN_TAG, SIGNATURE_TAG
+from .references import FACTS
 from .transport import MLFLOW
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound, NotSupported
+from modelyard.domain.versions import DIGEST_TAG, GOLDEN_TAG, SIGNATURE_TAG
 
 from . import transfers, uris
 from .folders import Folder, HttpFolder, LocalFolder, folder_at
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from .entities import LoggedModel, ModelVersion, Run
     from .transport import Transport
 
-DIGEST_TAG: Final = "modelyard.digest"
-"""Tag of logged models and versions with the digest of their content, `sha256:<64 hex digits>`."""
-SIGNATURE_TAG: Final = "modelyard.signature"
-"""Of a version or logged model that has a signature."""
-GOLDEN_TAG: Final = "modelyard.golden"
-"""Of a version or logged model that brings golden tests."""
 FACTS: Final = (DIGEST_TAG, SIGNATURE_TAG, GOLDEN_TAG)
 """Tags that a version takes over from the logged model that it is made from."""
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Final
 
 from .errors import InvalidArgument
+
+DIGEST_TAG: Final = "modelyard.digest"
+"""Tag of logged models and versions with the digest of their content, `sha256:<64 hex digits>`."""
+SIGNATURE_TAG: Final = "modelyard.signature"
+"""Of a version or logged model that has a signature."""
+GOLDEN_TAG: Final = "modelyard.golden"
+"""Of a version or logged model that brings golden tests."""
 
 
 class Stage(enum.StrEnum):

@@ -21,6 +21,7 @@ from modelyard.domain.policies import Candidate, Evaluation, Explanation, Gate, 
 from modelyard.domain.principals import SYSTEM
 from modelyard.domain.search import Comparison, Field, Op
 from modelyard.domain.validation import check_model_name
+from modelyard.domain.versions import DIGEST_TAG, GOLDEN_TAG, SIGNATURE_TAG
 
 from . import environments
 from .history import Recorder
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from modelyard.domain.principals import Principal
     from modelyard.domain.versions import ModelVersion
 
-DIGEST_TAG: Final = "modelyard.digest"
-SIGNATURE_TAG: Final = "modelyard.signature"
-GOLDEN_TAG: Final = "modelyard.golden"
 OWNER_TAG: Final = "owner"
 MOST_CANDIDATES: Final = 10_000
 """Versions of a slot's models that are looked at, the newest first."""
