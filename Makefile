@@ -50,6 +50,10 @@ types: $(VENV)/.dev-installed  ## mypy, strict
 docs: $(VENV)/.dev-installed  ## write what is generated in the docs: the table of settings
 	@$(BIN)/python -m tests.architecture.settings_table
 
+.PHONY: ui-types
+ui-types: $(VENV)/.dev-installed  ## write the types that the UI shares with the server
+	@$(BIN)/python -m tests.architecture.ui_types
+
 .PHONY: dev
 dev: $(VENV)/.dev-installed  ## a server on this checkout, its data in ./data
 	@$(BIN)/modelyard server --data data
