@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { ago, bytes, duration, short } from "./format";
+
+test("numbers are short, and what is no number says so", () => {
+  expect(
+    [0.123456, 1234.5678, 12, 1e-9, 3e12, null, Number.POSITIVE_INFINITY, undefined].map((each) => short(each)),
+  ).toEqual(["0.1235", "1235", "12", "1.00e-9", "3.00e+12", "NaN", "∞", ""]);
+});
+
+test("times are told as one would say them", () => {
+  expect(ago(0, 180_000)).toBe("3 minutes ago");
+  expect(ago(500, 600)).toBe("just now");
+  expect(duration(64 * 60_000)).toBe("1 h 4 min");
+  expect(duration(2340)).toBe("2.3 s");
+});
+
+test("sizes are in powers of ten", () => {
+  expect([12, 1500, 2_000_000].map(bytes)).toEqual(["12 B", "1.5 kB", "2 MB"]);
+});

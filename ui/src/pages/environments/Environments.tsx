@@ -1,0 +1,5 @@
+import { Page } from "@/parts/page";
+
+export function Environments() {
+  return <Page title="Environments">Not built yet.</Page>;
+}

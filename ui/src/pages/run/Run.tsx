@@ -1,0 +1,5 @@
+import { Page } from "@/parts/page";
+
+export function Run() {
+  return <Page title="Run">Not built yet.</Page>;
+}

@@ -1,0 +1,6 @@
+/** What stands behind `?` in the page's address. */
+export type Search = Record<never, never>;
+
+export function search(_raw: Record<string, unknown>): Search {
+  return {};
+}

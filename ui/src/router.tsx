@@ -1,0 +1,121 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { search as compare } from "./pages/compare/search";
+import { search as deployment } from "./pages/deployment/search";
+import { search as deployments } from "./pages/deployments/search";
+import { search as environments } from "./pages/environments/search";
+import { search as experiments } from "./pages/experiments/search";
+import { search as model } from "./pages/model/search";
+import { search as models } from "./pages/models/search";
+import { search as predictions } from "./pages/predictions/search";
+import { search as run } from "./pages/run/search";
+import { search as runs } from "./pages/runs/search";
+import { search as statistics } from "./pages/statistics/search";
+import { search as version } from "./pages/version/search";
+import { Lost, Shell } from "./shell";
+
+const root = createRootRoute({ component: Shell, notFoundComponent: Lost });
+const getParentRoute = () => root;
+
+const home = createRoute({
+  getParentRoute,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/home/Home"), "Home"),
+});
+const experimentsRoute = createRoute({
+  getParentRoute,
+  path: "/experiments",
+  validateSearch: experiments,
+  component: lazyRouteComponent(() => import("./pages/experiments/Experiments"), "Experiments"),
+});
+const runsRoute = createRoute({
+  getParentRoute,
+  path: "/experiments/$experimentId",
+  validateSearch: runs,
+  component: lazyRouteComponent(() => import("./pages/runs/Runs"), "Runs"),
+});
+const runRoute = createRoute({
+  getParentRoute,
+  path: "/runs/$runId",
+  validateSearch: run,
+  component: lazyRouteComponent(() => import("./pages/run/Run"), "Run"),
+});
+const compareRoute = createRoute({
+  getParentRoute,
+  path: "/compare",
+  validateSearch: compare,
+  component: lazyRouteComponent(() => import("./pages/compare/Compare"), "Compare"),
+});
+const modelsRoute = createRoute({
+  getParentRoute,
+  path: "/models",
+  validateSearch: models,
+  component: lazyRouteComponent(() => import("./pages/models/Models"), "Models"),
+});
+const modelRoute = createRoute({
+  getParentRoute,
+  path: "/models/$name",
+  validateSearch: model,
+  component: lazyRouteComponent(() => import("./pages/model/Model"), "Model"),
+});
+const versionRoute = createRoute({
+  getParentRoute,
+  path: "/models/$name/versions/$version",
+  validateSearch: version,
+  component: lazyRouteComponent(() => import("./pages/version/Version"), "Version"),
+});
+const environmentsRoute = createRoute({
+  getParentRoute,
+  path: "/environments",
+  validateSearch: environments,
+  component: lazyRouteComponent(() => import("./pages/environments/Environments"), "Environments"),
+});
+const deploymentsRoute = createRoute({
+  getParentRoute,
+  path: "/deployments",
+  validateSearch: deployments,
+  component: lazyRouteComponent(() => import("./pages/deployments/Deployments"), "Deployments"),
+});
+const deploymentRoute = createRoute({
+  getParentRoute,
+  path: "/deployments/$name",
+  validateSearch: deployment,
+  component: lazyRouteComponent(() => import("./pages/deployment/Deployment"), "Deployment"),
+});
+const predictionsRoute = createRoute({
+  getParentRoute,
+  path: "/predictions",
+  validateSearch: predictions,
+  component: lazyRouteComponent(() => import("./pages/predictions/Predictions"), "Predictions"),
+});
+const statisticsRoute = createRoute({
+  getParentRoute,
+  path: "/statistics",
+  validateSearch: statistics,
+  component: lazyRouteComponent(() => import("./pages/statistics/Statistics"), "Statistics"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    home,
+    experimentsRoute,
+    runsRoute,
+    runRoute,
+    compareRoute,
+    modelsRoute,
+    modelRoute,
+    versionRoute,
+    environmentsRoute,
+    deploymentsRoute,
+    deploymentRoute,
+    predictionsRoute,
+    statisticsRoute,
+  ]),
+  defaultPreload: "intent",
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
