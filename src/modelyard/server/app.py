@@ -26,6 +26,7 @@ from .metrics import Metrics
 from .mlflow.edge import Edge
 from .mlflow.routes import ROUTES
 from .mlflow.runs import render
+from .pages import Pages
 from .state import State
 from .watch import Watch
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .call import Receive, Scope, Send
 
 _NOT_ALLOWED = b"Method Not Allowed"
+_APIS = ("/api/", "/ajax-api/")
 
 
 class App:
@@ -52,6 +54,7 @@ class App:
         self.metrics = metrics
         self.mlflow = Edge(state, ROUTES)
         self.express = Express(state, metrics, ROUTES)
+        self.pages = Pages(state.settings.ui, state.database.readers)
         self._site: Site | None = None
         self._checkpointer = Checkpointer(state.database)
         self._retention = Retention(state.database, state.settings.predictions_days)
@@ -75,7 +78,8 @@ class App:
         if path.startswith("/api/v1/") or path == "/docs":
             await self._native(scope, receive, send)
         elif plain is None:
-            await self.mlflow(scope, receive, send)
+            for_api = path.startswith(_APIS) or self.mlflow.knows(path) or not self.pages.takes(scope)
+            await (self.mlflow if for_api else self.pages)(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             status, kind, body = await plain(self.state, self.metrics)
             await respond(send, status, body, (b"content-type", kind))
