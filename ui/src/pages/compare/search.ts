@@ -39,7 +39,7 @@ export type Search = {
   /** Charts: part of a metric's key, smoothing from 0 to 1, logarithmic values, what runs along. */
   find?: string | undefined;
   smooth?: number | undefined;
-  log?: true | undefined;
+  log?: boolean | undefined;
   by?: "time" | "relative" | undefined;
   /** Charts: groups of keys that are folded up. */
   folded?: string[] | undefined;
@@ -57,7 +57,7 @@ export type Search = {
   z?: string | undefined;
 
   /** Table: also what does not differ; its order; part of a name. */
-  all?: true | undefined;
+  all?: boolean | undefined;
   sort?: "name" | "importance" | undefined;
   name?: string | undefined;
   /** Importance, and the table's order: for which metric. */
