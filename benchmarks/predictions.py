@@ -35,7 +35,8 @@ SLICES = 200
 def record(folder: str, url: str, rate: float, seconds: float) -> None:
     """What the recording process does; prints its figures as JSON."""
     from modelyard.domain.predictions import Ids
-    from modelyard.serving.gateway.recorder import Entry, Recorder
+    from modelyard.serving.gateway.entries import Entry
+    from modelyard.serving.gateway.recorder import Recorder
 
     recorder = Recorder(Path(folder), url, "benchmark")
     recorder.start()

@@ -39,6 +39,7 @@ TOGETHER: Final = 8
 callers in one write, only one process at a time had work; gateway and model server together answered 13,000 requests a
 second, and 21,000 with 8."""
 
+_PARTS: Final = 3 * TOGETHER
 _LAST_S: Final = 1.0
 
 
@@ -63,13 +64,14 @@ class Framed(asyncio.Protocol):
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
 
-    def _write(self, frame: bytes) -> None:
+    def _write(self, number: int, head: bytes = b"", body: bytes = b"") -> None:
+        """Write a frame."""
         out = self._out
-        if not out and not self._scheduled:
+        if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush_last)
-        out.append(frame)
-        if len(out) >= TOGETHER:
+        out += (FRAME.pack(number, len(head), len(body)), head, body)
+        if len(out) >= _PARTS:
             self._flush()
 
     def _flush_last(self) -> None:
@@ -100,6 +102,8 @@ class Served(Framed):
         self._rest = b""
         self._leaving = False
         self._taking = Taking()
+        self._told: list[tuple[bytes, bytes]] = []
+        self._lines = b""
         at_once(transport)
         transport.write(AGREED)
 
@@ -129,7 +133,7 @@ class Served(Framed):
     def _start(self, number: int, head: bytes, body: bytes) -> None:
         request = self._express.find(head)
         if request is None or request.length != len(body):
-            self._write(FRAME.pack(number, 0, 0))
+            self._write(number)
             return
         self._open[number] = None
         give_up = self._express.start(request, body, partial(self._answer, number))
@@ -142,11 +146,14 @@ class Served(Framed):
             return
         del self._open[number]
         if status:
-            lines = b"".join([name + b": " + value + b"\r\n" for name, value in self._state.default_headers])
-            head = b"%b%b%bcontent-length: %d\r\n" % (STATUS_LINE[status], lines, headers, len(body))
+            told = self._state.default_headers
+            if told is not self._told:  # there is another date
+                self._told = told
+                self._lines = b"".join([name + b": " + value + b"\r\n" for name, value in told])
+            head = b"%b%b%bcontent-length: %d\r\n" % (STATUS_LINE[status], self._lines, headers, len(body))
         else:  # it came from elsewhere as it is
             head = headers[:-2]
-        self._write(FRAME.pack(number, len(head), len(body)) + head + body)
+        self._write(number, head, body)
         if self._leaving and not self._open:
             self._loop.call_later(_LAST_S, self.transport.close)
 
@@ -168,7 +175,7 @@ class Served(Framed):
         """Answer what is under way, and ask for no more; called at the server's stop."""
         if not self._leaving:
             self._leaving = True
-            self._write(FRAME.pack(0, 0, 0))
+            self._write(0)
             if not self._open:
                 self._loop.call_later(_LAST_S, self.transport.close)
 

@@ -119,6 +119,7 @@ class Protocol(HttpToolsProtocol):
         self._lingering = False
         self._held = bytearray()
         self._give_up: Callable[[], None] | None = None
+        self._rested = 0.0  # when the last answer on the short way was sent, by the loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
@@ -139,7 +140,6 @@ class Protocol(HttpToolsProtocol):
             end = data.find(b"\r\n\r\n", 0, LARGEST_HEAD)
             request = self._express.find(data[:end]) if end > 0 else None
             if request is not None and len(data) - end - 4 == request.length:
-                self._unset_keepalive_if_required()
                 self._hurrying = True
                 give_up = self._express.start(request, data[end + 4 :], self._answer)
                 if self._hurrying:  # it was not answered at once
@@ -320,10 +320,26 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._hurrying = False
-            self._wait_for_next()
+            self._rested = self.loop.time()
+            if self.timeout_keep_alive_task is None:
+                self._wait_for_next()
 
     def _wait_for_next(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that was idle for long.
+
+        The short way lets the timer run: to set and unset one for each request would cost more than to look here.
+        """
+        self.timeout_keep_alive_task = None
+        if self._hurrying:
+            return  # its answer sets another one
+        left_s = self._rested + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _go_on(self) -> None:
         """Take up what came while a request was on its short way."""
@@ -419,6 +435,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the work that nobody waits for it any more."""
+        self._unset_keepalive_if_required()
         if self._give_up is not None:
             give_up, self._give_up = self._give_up, None
             give_up()

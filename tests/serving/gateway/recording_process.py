@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from modelyard.domain.predictions import Feedback, Ids
-from modelyard.serving.gateway.recorder import Entry, Recorder
+from modelyard.serving.gateway.entries import Entry
+from modelyard.serving.gateway.recorder import Recorder
 
 
 def main(root: str, server: str, notes: str, per_second: str) -> None:

@@ -17,9 +17,10 @@ from modelyard.client.journal import segments
 from modelyard.client.journal.journal import Taken
 from modelyard.domain.predictions import Feedback, Ids
 from modelyard.serving.gateway import journal
+from modelyard.serving.gateway.entries import LONGEST_BODY, Entry
 from modelyard.serving.gateway.journal import DELIVERED, FEEDBACK, PREDICTION, Full, Journal
 from modelyard.serving.gateway.reading import Reading, found, tidy
-from modelyard.serving.gateway.recorder import LONGEST_BODY, Entry, Recorder
+from modelyard.serving.gateway.recorder import Recorder
 from tests.reliability.process import until
 
 LIMIT = 64 * 2**20

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from binascii import hexlify
 from time import monotonic, perf_counter, time_ns
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
-from modelyard.domain.deployments import Keep, Role
+from modelyard.domain.deployments import Role
 from modelyard.domain.predictions import LONGEST_LABEL, Ids
 from modelyard.serving.calls import NATURAL
 from modelyard.serving.refusals import refuse
@@ -17,14 +18,13 @@ from modelyard.serving.refusals import refuse
 from .answers import NOTHING, Said
 from .deployed import Deployment, Segment, address
 from .inputs import renamed
-from .recorder import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelyard.settings import GatewaySettings
 
-    from .deployed import Chosen, Deployments, Revision
+    from .deployed import Deployments, Revision, Route
     from .exchange import Caller, Exchange
     from .measuring import Measuring
     from .recorder import Recorder
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _MOST_SENT: Final = 3
 _LONGEST_KEY: Final = 500
+_STABLE: Final = Role.STABLE.value
 _json: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -125,9 +126,9 @@ class Asking:
                 name = values.get(told.segment.field, name) if told.segment.field else name
                 sticky = values.get(told.sticky.field, sticky) if told.sticky.field else sticky
                 key = values.get(told.key.field, key) if told.key.field else key
-        segment = deployment.segments.get(name, deployment.default)
+        segment = deployment.segments.get(name, deployment.default) if name else deployment.default
         question = Question(self, head, body, reply, segment, sticky, key)
-        question.again(deployment)
+        question.begin(deployment)
         return question
 
     def count(self, status: int) -> None:
@@ -142,14 +143,13 @@ class Question:
         id: of the prediction, once it is answered.
         said: what the answer says.
         seconds: that it took.
-        revision: that is asked, or that answered.
-        role: of it.
+        route: that is taken, or was.
         since_s: when it came, on the monotonic clock.
     """
 
     __slots__ = (
         "_asking", "_done", "_exchange", "_replica", "_reply", "_sent", "_since", "_sticky", "body", "head", "id",
-        "key", "revision", "role", "said", "seconds", "segment", "since_s", "status", "waits",
+        "key", "route", "said", "seconds", "segment", "since_s", "status", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -174,14 +174,23 @@ class Question:
         self.head = head
         self.id = b""
         self.key = key
-        self.revision: Revision | None = None
-        self.role = ""
+        self.route: Route | None = None
         self.said = NOTHING
         self.seconds = 0.0
         self.segment = segment
         self.since_s = 0.0
         self.status = 0
         self.waits: Deployment | None = None
+
+    @property
+    def revision(self) -> Revision | None:
+        """Who is asked, or who answered."""
+        return self.route.revision if self.route is not None else None
+
+    @property
+    def role(self) -> str:
+        """What that is for this request."""
+        return self.route.role if self.route is not None else ""
 
     # ------------------------------------------------------------ who is asked
 
@@ -201,14 +210,22 @@ class Question:
             return
         # shares are places in a table's list of revisions, and the table may be a newer one
         self.segment = deployment.segments.get(self.segment.name, deployment.default)
+        self.begin(deployment)
+
+    def begin(self, deployment: Deployment) -> None:
+        """Find somebody who answers, or wait.
+
+        Args:
+            deployment: that the segment is of.
+        """
         version = self.head.version
         if version and not deployment.has(self.segment, version):
             name = deployment.name
             self.refuse(404, f"{name} is not answered by version {version}. See /deployments for those that there are.")
             return
-        chosen = deployment.choose(self.segment, self._sticky, version)
-        if chosen is not None:
-            self._send(chosen)
+        route = deployment.choose(self.segment, self._sticky, version)
+        if route is not None:
+            self._send(route)
         elif len(deployment.waiting) >= self._asking.settings.queue:
             self.refuse(503, "No replica is ready, and as many requests as may wait already. Come again later.")
         else:
@@ -224,9 +241,9 @@ class Question:
         seconds = self._asking.settings.wait_s
         self.refuse(503, f"No replica of {self.head.deployment.name} was ready within {seconds:g} seconds.")
 
-    def _send(self, chosen: Chosen) -> None:
-        self.revision, self.role = revision, _ = chosen
-        replica = revision.replicas.pick()
+    def _send(self, route: Route) -> None:
+        self.route = route
+        replica = route.revision.replicas.pick()
         if replica is None:  # it was ready a moment ago
             self.refuse(503, "No replica is ready. Come again later.")
             return
@@ -235,7 +252,7 @@ class Question:
             return
         replica.in_flight += 1
         self._replica = replica
-        self._exchange = send(self.head, self.body, revision, replica, self.segment.name, self)
+        self._exchange = send(self.head, self.body, route, replica, self)
 
     def _left(self) -> Replica | None:
         replica, self._replica = self._replica, None
@@ -247,61 +264,58 @@ class Question:
 
     def answered(self, head: bytes, body: bytes) -> None:
         """See `exchange.Caller`."""
-        replica, revision = self._left(), self.revision
-        if replica is None or revision is None or self._done:
+        replica, route = self._left(), self.route
+        if replica is None or route is None or self._done:
             return
-        status = int(head[9:12])
+        code = head[9:12]
         counts = replica.answered
-        counts[head[9:12]] = counts.get(head[9:12], 0) + 1
-        if status == 503 and self.role != Role.STABLE and self._elsewhere(revision):
+        counts[code] = counts.get(code, 0) + 1
+        self.status = status = 200 if code == b"200" else int(code)
+        if status == 503 and route.role != _STABLE and self._elsewhere(route):
             return
         self._done = True
-        asking, asked, segment = self._asking, self.head, self.segment
-        deployment = asked.deployment
+        asking, asked = self._asking, self.head
+        deployment, protocol = asked.deployment, asked.protocol
         self.seconds = seconds = perf_counter() - self._since
-        self.status = status
         at_ms = time_ns() // 1_000_000
         self.id = id = asking.ids.next(at_ms)
-        said = deployment.reader.read(asked.protocol, body) if status == 200 else NOTHING
-        settings = revision.settings(segment.name)
-        if settings.threshold is not None:
-            said = said.over(settings.threshold)
+        said = deployment.reader.read(protocol, body) if status == 200 else NOTHING
+        if route.threshold is not None:
+            said = said.over(route.threshold)
         self.said = said
-        failed = settings.fails(status, self.body)
-        asking.measuring.add(revision.of(self.role, segment.name), at_ms // 1000, failed, seconds, said)
-        recorder = asking.recorder
-        if recorder is not None:
-            recorder.record(
-                entry(deployment, revision, self.role, segment.name, id, at_ms, seconds, status, asked.protocol,
-                      self.body, body, said, self.key)
-            )  # fmt: skip
+        failed = status != 200 and route.fails(status, self.body)
+        asking.measuring.add(route.of, at_ms // 1000, failed, seconds, said)
+        if asking.recorder is not None:
+            note(asking.recorder, deployment, route, id, at_ms, seconds, status, protocol, self.body, body, said,
+                 self.key)  # fmt: skip
         if asked.details and status == 200 and asked.protocol == NATURAL:
             head, body = self._detailed(head, body)
-        own, told = replica.own, revision.headers(self.role)
-        if own and own in head:
-            head = head.replace(own, told, 1)
+        own, at = replica.own, replica.own_at
+        if own and head.startswith(own, at):
+            before, after = head[:at], head[at + len(own) :]
         else:
-            replica.own, head = own_lines(head), stripped(head) + told
-        self._reply(0, b"%bmodelyard-prediction: %b\r\n%b\r\n" % (head, id.hex().encode(), asked.extra), body)
+            before, after = stripped(head), b""
+            replica.own, replica.own_at = own_lines(head)
+        self._reply(0, b"".join((before, route.lines, hexlify(id), b"\r\n", asked.extra, after, b"\r\n")), body)
         shadow = deployment.shadow
         if shadow is not None and status < 500 and shadow.replicas.ready:
             asking.mirror.copy(self, shadow)
 
-    def _elsewhere(self, revision: Revision) -> bool:
+    def _elsewhere(self, route: Route) -> bool:
         """Ask another revision, since this one cannot answer now. Stable has none: a canary is not there for that."""
         self._sent += 1
         if self._sent >= _MOST_SENT:
             return False
         deployment = self._asking.deployments.named.get(self.head.deployment.name)
-        chosen = deployment.instead(revision) if deployment is not None else None
-        if chosen is None:
+        other = deployment.instead(route.revision, self.segment) if deployment is not None else None
+        if other is None:
             return False
-        revision.failed += 1
+        route.revision.failed += 1
         now_s = time_ns() // 1_000_000_000
         seconds = perf_counter() - self._since
-        self._asking.measuring.add(revision.of(self.role, self.segment.name), now_s, True, seconds, NOTHING)
+        self._asking.measuring.add(route.of, now_s, True, seconds, NOTHING)
         self._asking.repeated += 1
-        self._send(chosen)
+        self._send(other)
         return True
 
     def _detailed(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
@@ -347,9 +361,9 @@ class Question:
         asking.repeated += sent
         if self._sent > 1 and revision is not None:  # it breaks whoever is asked: another revision may stand it
             deployment = asking.deployments.named.get(self.head.deployment.name)
-            chosen = deployment.instead(revision) if deployment is not None else None
-            if chosen is not None:
-                self._send(chosen)
+            other = deployment.instead(revision, self.segment) if deployment is not None else None
+            if other is not None:
+                self._send(other)
                 return
         self.again(asking.deployments.named.get(self.head.deployment.name))
 
@@ -368,10 +382,9 @@ class Question:
         self.status = status
         asking = self._asking
         asking.count(status)
-        if self.revision is not None:
-            of = self.revision.of(self.role, self.segment.name)
-            failed = status >= 500
-            asking.measuring.add(of, time_ns() // 1_000_000_000, failed, perf_counter() - self._since, NOTHING)
+        if self.route is not None:
+            now_s, seconds = time_ns() // 1_000_000_000, perf_counter() - self._since
+            asking.measuring.add(self.route.of, now_s, status >= 500, seconds, NOTHING)
         refusal = refuse(self.head.protocol, status, message)
         lines = b"content-type: %b\r\n%b" % (refusal.content_type, self.head.extra)
         if status == 503:
@@ -392,23 +405,22 @@ class Question:
             self._exchange.give_up()
 
 
-def send(head: Head, body: bytes, revision: Revision, replica: Replica, segment: str, caller: Caller) -> Exchange:
+def send(head: Head, body: bytes, route: Route, replica: Replica, caller: Caller) -> Exchange:
     """Send a request as a revision takes it; see `upstream.Upstream.ask`."""
-    upstream, inputs = replica.upstream, revision.settings(segment).inputs
-    if inputs and head.protocol == NATURAL:
-        body = renamed(body, inputs)
-        if not revision.external:
+    upstream, external_ = replica.upstream, route.revision.external
+    if route.inputs and head.protocol == NATURAL:
+        body = renamed(body, route.inputs)
+        if not external_:
             return upstream.ask(resized(head.head, len(body)) + body, caller)
-    if revision.external:
+    if external_:
         return upstream.ask(external(head, replica.url, body), caller)
     return upstream.send(head.head, body, caller) if head.plain else upstream.ask(head.head + body, caller)
 
 
-def entry(
+def note(
+    recorder: Recorder,
     deployment: Deployment,
-    revision: Revision,
-    role: str,
-    segment: str,
+    route: Route,
     id: bytes,
     at_ms: int,
     seconds: float,
@@ -419,31 +431,27 @@ def entry(
     said: Said,
     key: str,
     parent: bytes | None = None,
-) -> Entry:
-    """What is written down of an answer, by the deployment's policy."""
-    keep = deployment.input
-    hashed = keep == Keep.HASHED
-    if keep != Keep.ALL and not hashed and (keep == Keep.NONE or deployment.samples.next() >= deployment.sample):
-        asked: bytes | None = None
-    else:
-        asked = request
+) -> None:
+    """Write an answer down, by the deployment's policy."""
+    sample = deployment.sample
     label = said.label
     if label is not None and len(label) > LONGEST_LABEL:
         label = label[:LONGEST_LABEL]
-    return Entry(
-        id, deployment.name, at_ms, revision.number, revision.endpoint, revision.model, revision.version, role,
-        segment, int(seconds * 1e6), status, protocol, asked, response if deployment.output else None, hashed,
-        label, said.score, said.positive, key[:_LONGEST_KEY] or None, parent,
+    recorder.write(
+        route.form.packed, id, at_ms, seconds, status, protocol,
+        request if sample >= 1 or (sample > 0 and deployment.samples.next() < sample) else None,
+        response if deployment.output else None, deployment.hashed, label, said.score, said.positive,
+        key[:_LONGEST_KEY] or None, parent,
     )  # fmt: skip
 
 
 _OWN: Final = re.compile(rb"(?<=\r\n)(?:modelyard-[a-z]+:[^\r\n]*\r\n)+")
 
 
-def own_lines(head: bytes) -> bytes:
-    """The lines in which a model server says who it is, if they stand together in an answer's head."""
-    found = _OWN.findall(head)
-    return found[0] if len(found) == 1 else b""
+def own_lines(head: bytes) -> tuple[bytes, int]:
+    """The lines in which a model server says who it is, if they stand together in an answer's head, and where."""
+    found = list(_OWN.finditer(head))
+    return (found[0][0], found[0].start()) if len(found) == 1 else (b"", 0)
 
 
 def stripped(head: bytes) -> bytes:

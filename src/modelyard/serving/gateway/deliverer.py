@@ -29,9 +29,9 @@ from modelyard.domain.errors import InvalidArgument, TooLarge
 from modelyard.domain.predictions import Feedback
 from modelyard.wire.predictions import PredictionBatch, RecordedFeedback, RecordedPrediction
 
+from .entries import Entry
 from .journal import PREDICTION, REACHED_MS, REJECTED
 from .reading import Reading, Record, found, process_of, tidy
-from .recorder import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

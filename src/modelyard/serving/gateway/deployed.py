@@ -8,16 +8,17 @@ from random import random
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
-from modelyard.domain.deployments import Role, Share, choose, position
+from modelyard.domain.deployments import Keep, Role, Share, choose, position
 from modelyard.serving.backends import base
 
 from .answers import Reader
+from .entries import Form
 from .inputs import Fields, hold
 from .measuring import Of
 from .replicas import Replicas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from modelyard.settings import GatewaySettings
     from modelyard.wire.routing import RoutedDeployment, RoutedRevision, RoutedSegment, RoutedSettings, Routing
@@ -63,18 +64,6 @@ class Waits(Protocol):
         ...
 
 
-class Chosen(NamedTuple):
-    """Who answers a request.
-
-    Attributes:
-        revision: it.
-        role: what it is for this request.
-    """
-
-    revision: Revision
-    role: str
-
-
 class Revision:
     """One that can be asked. It outlives tables, as long as they name it.
 
@@ -101,16 +90,14 @@ class Revision:
         )
         self.failed = 0
         self.run_id: str | None = None
-        self._of: dict[tuple[str, str], Of] = {}
-        self._heads: dict[str, bytes] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
         self.update(told)
 
     def update(self, told: RoutedRevision) -> None:
         """What a newer table says of it."""
         self.model, self.version = told.model, told.version
-        self._heads.clear()
-        self._default = _settings(told.default)
-        self._segments = {name: _settings(each) for name, each in told.segments.items()}
+        self._routes.clear()
+        self._default, self._segments = told.default, told.segments
         # tables come when something has changed: who was not ready is asked again at once
         self.replicas.update(tuple(base.Replica(each.name, base.READY, each.url) for each in told.replicas))
 
@@ -119,42 +106,49 @@ class Revision:
         """How many replicas take requests."""
         return self.replicas.ready
 
-    def settings(self, segment: str) -> Settings:
-        """How a segment's requests are put to it."""
-        return self._segments.get(segment, self._default)
-
-    def of(self, role: str, segment: str) -> Of:
-        """What its answers are counted under."""
-        found = self._of.get((role, segment))
+    def route(self, role: str, segment: str) -> Route:
+        """Itself in a role, for the requests of a segment."""
+        found = self._routes.get((role, segment))
         if found is None:
-            found = self._of[role, segment] = Of(self.deployment, self.number, self.endpoint, role, segment)
-        return found
-
-    def headers(self, role: str) -> bytes:
-        """Lines that its answers get."""
-        found = self._heads.get(role)
-        if found is None:
-            lines = [("model", self.endpoint or self.model), ("version", self.version), ("role", role)]
-            if not self.endpoint:
-                lines.append(("revision", str(self.number)))
-            told = "".join(f"modelyard-{name}: {quote(value, safe=' ')}\r\n" for name, value in lines if value)
-            found = self._heads[role] = told.encode()
+            settings = self._segments.get(segment, self._default)
+            found = self._routes[role, segment] = Route(self, role, segment, settings)
         return found
 
     def __str__(self) -> str:
         return self.endpoint or f"{self.deployment} revision {self.number}"
 
 
-class Settings(NamedTuple):
-    """How a segment's requests are put to a revision.
+class Route:
+    """A revision in one role, for the requests of one segment: what they have in common, made once.
+
+    Args:
+        revision: that is asked.
+        role: what it is for these requests.
+        segment: name of it; empty: all others.
+        settings: how they are put to the revision.
 
     Attributes:
         inputs: input column → field of the request, where they differ.
         threshold: a score from here on makes an answer positive; None: the label says so.
+        of: what answers are counted under.
+        lines: of a head, that answers get; the last one ends where the prediction's id is to stand.
+        form: packs what is recorded.
     """
 
-    inputs: dict[str, str]
-    threshold: float | None
+    __slots__ = ("form", "inputs", "lines", "of", "revision", "role", "threshold")
+
+    def __init__(self, revision: Revision, role: str, segment: str, settings: RoutedSettings) -> None:
+        self.revision, self.role = revision, role
+        self.inputs = {column: field for column, field in settings.inputs.items() if column != field}
+        self.threshold = settings.threshold
+        name, number, endpoint, version = revision.deployment, revision.number, revision.endpoint, revision.version
+        self.of = Of(name, number, endpoint, role, segment)
+        lines = [("model", endpoint or revision.model), ("version", version), ("role", role)]
+        if not endpoint:
+            lines.append(("revision", str(number)))
+        told = "".join(f"modelyard-{name}: {quote(value, safe=' ')}\r\n" for name, value in lines if value)
+        self.lines = told.encode() + b"modelyard-prediction: "
+        self.form = Form(name, number, endpoint, revision.model, version, role, segment)
 
     def fails(self, status: int, body: bytes) -> bool:
         """Whether an answer is an error of ours: a server's, or an input refused that was put together here.
@@ -172,11 +166,13 @@ class Segment(NamedTuple):
     Attributes:
         name: of it; empty: all others.
         shares: who answers; `to` is an index.
+        routes: of the shares, in the same order.
         turns: at which of them the next request stands.
     """
 
     name: str
     shares: tuple[Share, ...]
+    routes: tuple[Route, ...]
     turns: Turns
 
 
@@ -190,7 +186,10 @@ class Deployment:
     Attributes:
         fields: what is read of requests' bodies; None: nothing.
         copies: which requests are copied to the shadow.
-        samples: of which requests the input is kept.
+        sample: of how many requests the input is kept, from 0 to 1.
+        samples: of which.
+        hashed: whether its hash is kept instead.
+        output: whether answers are kept.
         waiting: requests for which no replica is ready.
     """
 
@@ -199,8 +198,8 @@ class Deployment:
         self.environment = told.environment
         self.told = told
         self.revisions = revisions
-        self.default = _segment("", told.default)
-        self.segments = {name: _segment(name, each) for name, each in told.segments.items()}
+        self.default = _segment("", told.default, revisions)
+        self.segments = {name: _segment(name, each, revisions) for name, each in told.segments.items()}
         self.shadow = revisions[told.shadow.to] if told.shadow is not None and told.shadow.share > 0 else None
         self.shadow_share = told.shadow.share if told.shadow is not None else 0.0
         self.copies = Turns()
@@ -208,26 +207,29 @@ class Deployment:
         self.reader = Reader(told.answer)
         names = [each.field for each in (told.segment, told.sticky, told.key) if each.field]
         self.fields = Fields(list(dict.fromkeys(names))) if names else None
-        self.input, self.sample = told.recording.input, told.recording.sample
+        keep = told.recording.input
+        self.hashed = keep == Keep.HASHED
+        kept = 0.0 if keep == Keep.NONE else told.recording.sample
+        self.sample = 1.0 if keep == Keep.ALL or self.hashed else kept
         self.output = told.recording.output
         self.waiting: deque[Waits] = deque()
         self._standing = self._ranked()
 
-    def _ranked(self) -> tuple[Chosen, ...]:
-        """Who may stand in for others: stable, then the canary."""
-        found: dict[int, Chosen] = {}
+    def _ranked(self) -> tuple[tuple[Revision, str], ...]:
+        """Who may stand in for others, in which role: stable, then the canary."""
+        found: dict[int, tuple[Revision, str]] = {}
         for role in (Role.STABLE, Role.CANARY):
             for segment in (self.told.default, *self.told.segments.values()):
                 for share in segment.shares:  # also those of no weight: stable while the canary has all requests
                     if share.role == role:
-                        found.setdefault(share.to, Chosen(self.revisions[share.to], role.value))
+                        found.setdefault(share.to, (self.revisions[share.to], role.value))
         return tuple(found.values())
 
     def has(self, segment: Segment, version: str) -> bool:
         """Whether a version answers some of a segment's requests."""
         return any(self.revisions[int(share.to)].version == version for share in segment.shares)
 
-    def choose(self, segment: Segment, sticky: str, version: str = "") -> Chosen | None:
+    def choose(self, segment: Segment, sticky: str, version: str = "") -> Route | None:
         """Who answers a request; None if nobody is ready.
 
         Args:
@@ -235,51 +237,47 @@ class Deployment:
             sticky: the key by which it stays with one revision; empty: at random.
             version: that has to answer; empty: any.
         """
-        shares = segment.shares
+        shares, routes = segment.shares, segment.routes
         if version:
-            for share in shares:
-                revision = self.revisions[int(share.to)]
-                if revision.version == version and revision.replicas.ready:
-                    return Chosen(revision, share.role.value)
+            for route in routes:
+                if route.revision.version == version and route.revision.replicas.ready:
+                    return route
             return None
-        if len(shares) == 1:
-            share = shares[0]
-        elif shares:
+        if len(routes) == 1:
+            route = routes[0]
+        elif routes:
             share = choose(shares, position(sticky, self.name) if sticky else segment.turns.next())
+            route = routes[next(at for at, each in enumerate(shares) if each is share)]
         else:
             return None
-        revision = self.revisions[int(share.to)]
-        if revision.replicas.ready:
-            return Chosen(revision, share.role.value)
-        return self.instead(revision)
+        if route.revision.replicas.ready:
+            return route
+        return self.instead(route.revision, segment)
 
-    def instead(self, of: Revision | None) -> Chosen | None:
+    def instead(self, of: Revision | None, segment: Segment) -> Route | None:
         """Who answers in place of a revision that cannot; None if nobody is ready."""
-        for each in self._standing:
-            if each.revision is not of and each.revision.replicas.ready:
-                return each
+        for revision, role in self._standing:
+            if revision is not of and revision.replicas.ready:
+                return revision.route(role, segment.name)
         return None
 
     @property
     def stable(self) -> Revision | None:
         """Who answers what is no prediction, such as a page: stable, canary, or an endpoint; ready ones first."""
-        found = [each.revision for each in self._standing] or self.revisions
+        found = [revision for revision, _ in self._standing] or self.revisions
         return next((each for each in found if each.ready), found[0] if found else None)
 
     @property
     def ready(self) -> bool:
         """Whether a request without a segment would be answered."""
-        mine = [self.revisions[int(share.to)] for share in self.default.shares]
-        return any(each.ready for each in (*mine, *(each.revision for each in self._standing)))
+        mine = [route.revision for route in self.default.routes]
+        return any(each.ready for each in (*mine, *(revision for revision, _ in self._standing)))
 
 
-def _segment(name: str, told: RoutedSegment) -> Segment:
+def _segment(name: str, told: RoutedSegment, revisions: Sequence[Revision]) -> Segment:
     shares = tuple(Share(each.to, Role(each.role), each.weight) for each in told.shares if each.weight > 0)
-    return Segment(name, shares, Turns())
-
-
-def _settings(told: RoutedSettings) -> Settings:
-    return Settings({column: field for column, field in told.inputs.items() if column != field}, told.threshold)
+    routes = tuple(revisions[int(share.to)].route(share.role.value, name) for share in shares)
+    return Segment(name, shares, routes, Turns())
 
 
 class Deployments:

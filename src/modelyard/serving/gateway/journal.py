@@ -49,6 +49,9 @@ HEAD: Final = struct.Struct("<III")
 _SEGMENT: Final = 4 * 2**20
 _STATE_BYTES: Final = 4096
 _RETRY_S: Final = 0.5
+_MADV_POPULATE_WRITE: Final = 23  # Linux 5.14
+_POPULATED: Final = 2**16
+"""Bytes at once, as all threads wait meanwhile."""
 
 # Places in `state`. DONE is a segment's number, shifted by 32 bits, and an offset in it.
 DONE, DELIVERED, REJECTED, DAMAGED, REACHED_MS = range(5)
@@ -109,7 +112,7 @@ class Journal:
             self._roll(HEAD.size + length)
             at = self._at
             end = at + HEAD.size + length
-        self._map[at : at + HEAD.size] = HEAD.pack(length, zlib.crc32(body), kind)
+        HEAD.pack_into(self._map, at, length, zlib.crc32(body), kind)
         self._map[at + HEAD.size : end] = body
         self._header[COMMITTED] = self._at = end
         self.records += 1
@@ -175,6 +178,7 @@ class Journal:
             if self._ahead is None:
                 with suppress(OSError):
                     made = Segment.create(self._path(f"ahead-{uuid4().hex}"), SEGMENT_KIND, 0, _SEGMENT)
+                    _populate(made)
                     with self._swap:
                         self._ahead = made
 
@@ -241,6 +245,14 @@ class Journal:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _populate(segment: Segment) -> None:
+    """Have the pages of a mapping there before they are written to: a fault costs as much as a record."""
+    if segment.map is not None:
+        with suppress(OSError, AttributeError):  # an older system, or another
+            for at in range(0, segment.size, _POPULATED):
+                segment.map.madvise(_MADV_POPULATE_WRITE, at, _POPULATED)
 
 
 def state_page(folder: Path) -> tuple[mmap.mmap, memoryview]:

@@ -60,12 +60,12 @@ class Link(Framed):
         exchange.connection = self
         exchange.number = number
         self._open[number] = exchange
-        self._write(FRAME.pack(number, len(head) - 4, len(body)) + head[:-4] + body)
+        self._write(number, head[:-4], body)
 
     def drop(self, exchange: Exchange) -> None:
         """Nobody waits for this one any more."""
         if self._open.pop(exchange.number, None) is not None:
-            self._write(FRAME.pack(exchange.number, 0, 0))
+            self._write(exchange.number)
 
     def exchanges(self) -> Iterator[Exchange]:
         """Those that are under way."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from modelyard.domain.checks import BOUNDS_S, SCORE_BINS
 from modelyard.wire.routing import Measured
 
+from .answers import NOTHING
+
 if TYPE_CHECKING:
     from .answers import Said
 
@@ -36,7 +38,7 @@ class Of(NamedTuple):
 
 
 class Cell:
-    """Counts of one second, see `wire.routing.Measured`."""
+    """Counts of one second, see `wire.routing.Measured`; and of the seconds that answers took, the sum."""
 
     __slots__ = (
         "disagreements",
@@ -48,28 +50,34 @@ class Cell:
         "positives",
         "requests",
         "scores",
+        "seconds",
     )
 
     def __init__(self) -> None:
         self.requests = self.errors = self.labelled = self.positives = self.pairs = self.disagreements = 0
         self.latency = [0] * (len(BOUNDS_S) + 1)
+        self.seconds = 0.0
         self.scores: list[int] = []
         self.outputs: dict[str, int] = {}
 
     def answer(self, said: Said) -> None:
         """Count what an answer says, or each of its rows."""
-        for each in said.rows or (said,):
-            if each.label is not None:
-                outputs = self.outputs
-                name = each.label if each.label in outputs or len(outputs) < _MOST_OUTPUTS else ""
-                outputs[name] = outputs.get(name, 0) + 1
-            if each.positive is not None:
-                self.labelled += 1
-                self.positives += each.positive
-            if each.score is not None:
-                if not self.scores:
-                    self.scores = [0] * SCORE_BINS
-                self.scores[min(SCORE_BINS - 1, max(0, int(each.score * SCORE_BINS)))] += 1
+        label, score, positive, rows = said
+        if rows:
+            for each in rows:
+                self.answer(each)
+            return
+        if label is not None:
+            outputs = self.outputs
+            name = label if label in outputs or len(outputs) < _MOST_OUTPUTS else ""
+            outputs[name] = outputs.get(name, 0) + 1
+        if positive is not None:
+            self.labelled += 1
+            self.positives += positive
+        if score is not None:
+            if not self.scores:
+                self.scores = [0] * SCORE_BINS
+            self.scores[min(SCORE_BINS - 1, max(0, int(score * SCORE_BINS)))] += 1
 
 
 class Totals:
@@ -101,7 +109,6 @@ class Measuring:
     def __init__(self) -> None:
         self.totals: dict[Of, Totals] = {}
         self._cells: dict[tuple[Of, int], Cell] = {}
-        self._seconds: dict[Of, float] = {}
 
     def add(self, of: Of, second: int, failed: bool, seconds: float, said: Said) -> Cell:  # noqa: FBT001 - for each answer
         """Count an answer.
@@ -119,8 +126,8 @@ class Measuring:
         cell.requests += 1
         cell.errors += failed
         cell.latency[bisect_left(BOUNDS_S, seconds)] += 1
-        self._seconds[of] = self._seconds.get(of, 0.0) + seconds
-        if said.label is not None or said.score is not None or said.rows:
+        cell.seconds += seconds
+        if said is not NOTHING:
             cell.answer(said)
         return cell
 
@@ -159,7 +166,7 @@ class Measuring:
         total.errors += cell.errors
         total.pairs += cell.pairs
         total.disagreements += cell.disagreements
-        total.seconds = self._seconds.get(of, 0.0)
+        total.seconds += cell.seconds
         for at, count in enumerate(cell.latency):
             if count:
                 total.latency[at] += count

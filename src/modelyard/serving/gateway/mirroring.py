@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Final
 from modelyard.domain.deployments import Role
 
 from .answers import NOTHING
-from .asking import entry, send
+from .asking import note, send
 
 if TYPE_CHECKING:
     from .asking import Asking, Question
-    from .deployed import Revision
+    from .deployed import Revision, Route
     from .replicas import Replica
 
 _TOGETHER_S: Final = 0.01
+_SHADOW: Final = Role.SHADOW.value
 
 
 class Mirror:
@@ -56,7 +57,8 @@ class Mirror:
         self.under_way += 1
         if not self._next:
             asyncio.get_running_loop().call_later(_TOGETHER_S, self._flush)
-        self._next.append(Copy(self, self._asking, question, shadow))
+        route = shadow.route(_SHADOW, question.segment.name)
+        self._next.append(Copy(self, self._asking, question, route))
 
     def _flush(self) -> None:
         copies, self._next = self._next, []
@@ -67,19 +69,19 @@ class Mirror:
 class Copy:
     """A request for a shadow, until it is answered."""
 
-    __slots__ = ("_asking", "_mirror", "_question", "_replica", "_revision", "_since")
+    __slots__ = ("_asking", "_mirror", "_question", "_replica", "_route", "_since")
 
-    def __init__(self, mirror: Mirror, asking: Asking, question: Question, revision: Revision) -> None:
+    def __init__(self, mirror: Mirror, asking: Asking, question: Question, route: Route) -> None:
         self._mirror = mirror
         self._asking = asking
         self._question = question
-        self._revision = revision
+        self._route = route
         self._replica: Replica | None = None
         self._since = 0.0
 
     def send(self) -> None:
         """Ask the shadow."""
-        replica = self._revision.replicas.pick()
+        replica = self._route.revision.replicas.pick()
         if replica is None:
             self._mirror.under_way -= 1
             self._mirror.dropped += 1
@@ -89,7 +91,7 @@ class Copy:
         self._since = perf_counter()
         replica.in_flight += 1
         question = self._question
-        send(question.head, question.body, self._revision, replica, question.segment.name, self)
+        send(question.head, question.body, self._route, replica, self)
 
     def answered(self, head: bytes, body: bytes) -> None:
         """See `exchange.Caller`."""
@@ -100,7 +102,7 @@ class Copy:
         """See `exchange.Caller`. It is not asked again."""
         replica = self._over()
         if replica is not None:
-            self._revision.replicas.take_out(replica, why)
+            self._route.revision.replicas.take_out(replica, why)
             self._mirror.dropped += sent
 
     def overdue(self, message: str) -> None:  # noqa: ARG002 - as a question's
@@ -117,23 +119,18 @@ class Copy:
         return replica
 
     def _count(self, status: int, body: bytes) -> None:
-        question, asking, revision = self._question, self._asking, self._revision
-        deployment, segment = question.head.deployment, question.segment
+        question, asking, route = self._question, self._asking, self._route
+        deployment = question.head.deployment
         seconds = perf_counter() - self._since
         at_ms = time_ns() // 1_000_000
         protocol = question.head.protocol
-        settings = revision.settings(segment.name)
-        said = deployment.reader.read(protocol, body).over(settings.threshold) if status == 200 else NOTHING
-        role = Role.SHADOW.value
-        cell = asking.measuring.add(
-            revision.of(role, segment.name), at_ms // 1000, settings.fails(status, question.body), seconds, said
-        )
+        said = deployment.reader.read(protocol, body).over(route.threshold) if status == 200 else NOTHING
+        failed = route.fails(status, question.body)
+        cell = asking.measuring.add(route.of, at_ms // 1000, failed, seconds, said)
         same = said.agrees(question.said) if question.status == 200 and status == 200 else None
         if same is not None:
             cell.pairs += 1
             cell.disagreements += not same
         if asking.recorder is not None:
-            asking.recorder.record(
-                entry(deployment, revision, role, segment.name, asking.ids.next(at_ms), at_ms, seconds, status,
-                      protocol, question.body, body, said, question.key, question.id)
-            )  # fmt: skip
+            note(asking.recorder, deployment, route, asking.ids.next(at_ms), at_ms, seconds, status, protocol,
+                 question.body, body, said, question.key, question.id)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -11,19 +10,20 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from .entries import packed
 from .journal import DELIVERED, FEEDBACK, PREDICTION, REACHED_MS, REJECTED, Full, Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from modelyard.domain.predictions import Feedback
 
-LONGEST_BODY: Final = 2**20
-"""Longer bodies are not kept; of a request its hash is."""
+    from .entries import Entry
 
 _SAY_S: Final = 60.0
 _FIRST_PAUSE_S: Final = 0.2
@@ -34,52 +34,6 @@ _STOP_S: Final = 5.0
 log = logging.getLogger("modelyard.gateway")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-
-
-class Entry(NamedTuple):
-    """One answered request, as the gateway knows it.
-
-    Attributes:
-        id: see `domain.predictions.Ids`.
-        deployment: the name that was asked.
-        at_ms: when, ms since the epoch.
-        revision: that answered; 0: an endpoint.
-        endpoint: name of somebody else's endpoint; empty: a revision.
-        model, version: that answered.
-        role: `stable`, `canary`, `shadow` or `endpoint`.
-        segment: of the request; empty: none.
-        latency_us: until the answer, microseconds.
-        status: of HTTP.
-        protocol: see `serving.calls`.
-        request, response: bodies; None: not kept.
-        hashed: keep the request's hash instead of the request, which then never reaches the disk.
-        label, score, positive: read from the answer.
-        key: the caller's own.
-        parent: of a shadow's: the prediction that the caller was answered.
-        input_hash: of the request; the recorder fills it in.
-    """
-
-    id: bytes
-    deployment: str
-    at_ms: int
-    revision: int
-    endpoint: str
-    model: str
-    version: str
-    role: str
-    segment: str
-    latency_us: int
-    status: int
-    protocol: int = 0
-    request: bytes | None = None
-    response: bytes | None = None
-    hashed: bool = False
-    label: str | None = None
-    score: float | None = None
-    positive: bool | None = None
-    key: str | None = None
-    parent: bytes | None = None
-    input_hash: str | None = None
 
 
 class Recorder:
@@ -111,26 +65,22 @@ class Recorder:
 
     def record(self, entry: Entry) -> None:
         """Write down one answered request. Never raises, never waits."""
-        try:
-            request, response = entry.request, entry.response
-            if entry.hashed or (request is not None and len(request) > LONGEST_BODY):
-                hash = hashlib.blake2b(request, digest_size=16).hexdigest() if request is not None else None
-                entry = entry._replace(request=None, input_hash=hash)
-            if response is not None and len(response) > LONGEST_BODY:
-                entry = entry._replace(response=None)
-            self._journal.append(PREDICTION, _encode(entry))
-        except Full as error:
-            self._drop(str(error))
-        except Exception as error:  # noqa: BLE001 - an answer does not fail because it could not be written down
-            self._drop(repr(error))
+        self.write(packed, entry)
+
+    def write(self, pack: Callable[..., bytes], *told: Any) -> None:
+        """Write down one answered request as it is packed, such as by `entries.Form`. Never raises, never waits."""
+        self._append(PREDICTION, pack, told)
 
     def feedback(self, document: Feedback) -> None:
         """Write down what was learnt later. Never raises, never waits."""
+        self._append(FEEDBACK, _encode, (document,))
+
+    def _append(self, kind: int, pack: Callable[..., bytes], told: tuple[Any, ...]) -> None:
         try:
-            self._journal.append(FEEDBACK, _encode(document))
+            self._journal.append(kind, pack(*told))
         except Full as error:
             self._drop(str(error))
-        except Exception as error:  # noqa: BLE001 - likewise
+        except Exception as error:  # noqa: BLE001 - an answer does not fail because it could not be written down
             self._drop(repr(error))
 
     def _drop(self, reason: str) -> None:

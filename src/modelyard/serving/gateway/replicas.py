@@ -54,6 +54,7 @@ class Replica:
         latency: seconds from a request's sending to its answer.
         broken: requests whose connection broke.
         own: the lines in which it says who it is, as its last answers had them.
+        own_at: where these stood in the answers' heads.
     """
 
     def __init__(self, told: base.Replica, *, external: bool = False) -> None:
@@ -67,6 +68,7 @@ class Replica:
         self.latency = Histogram(SECONDS)
         self.broken = 0
         self.own = b""
+        self.own_at = 0
         self.tag = b"modelyard-replica: %b\r\n\r\n" % told.name.encode()
         self.upstream = Upstream(told.url, None if external else self._leaving)
         self.wake = asyncio.Event()
