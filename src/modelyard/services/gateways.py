@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from modelyard.db import deployments as deployments_db
 from modelyard.db import gateways as db
 from modelyard.db import measurements
+from modelyard.domain.deployments import Role
 from modelyard.domain.errors import NotFound
 from modelyard.domain.measurements import Counts, Measured, Whose, together
 
@@ -19,6 +20,9 @@ LIVE_MS: Final = 60_000
 KNOWN_MS: Final = 86_400_000
 """One that said nothing for so long is forgotten."""
 HOUR_MS: Final = 3_600_000
+RATE_STEP_S: Final = 10
+RATE_STEPS: Final = 60
+"""How far back rates reach; in rows of a second that is still quick to read."""
 
 
 def listing(tx: Transaction) -> tuple[str, list[db.Row]]:
@@ -107,3 +111,26 @@ def charted(
         for key in ((whose, False), (whose._replace(segment=""), True)):
             found.setdefault(key, {}).setdefault(step, Counts()).add(counts)
     return found
+
+
+def rates(tx: Transaction, now: int) -> tuple[int, dict[str, tuple[list[int], list[int]]]]:
+    """How much deployments were asked lately: where the first step begins (s), and requests and errors of each step.
+
+    The step that is not over is left out, since it would look like a fall.
+
+    Args:
+        tx: the transaction.
+        now: ms since the epoch.
+    """
+    until = now // 1000 - (now // 1000) % RATE_STEP_S
+    since = until - RATE_STEPS * RATE_STEP_S
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for name, deployment in sorted(measurements.ids(tx).items()):
+        requests, errors = [0] * RATE_STEPS, [0] * RATE_STEPS
+        for at, whose, counts in measurements.between(tx, deployment, since, until):
+            if whose.role != Role.SHADOW:
+                requests[(at - since) // RATE_STEP_S] += counts.requests
+                errors[(at - since) // RATE_STEP_S] += counts.errors
+        if any(requests):
+            found[name] = (requests, errors)
+    return since, found

@@ -212,3 +212,19 @@ class MeasurementPage(Answer):
 
     step_s: int
     series: list[MeasuredSeries]
+
+
+class DeploymentRate(Answer):
+    """How much a deployment is asked: a number for each step, the oldest first; copies to shadows are not counted."""
+
+    deployment: str
+    requests: list[int]
+    errors: Annotated[list[int], Meta(description="Answered with 5xx.")]
+
+
+class RateList(Answer):
+    """How much all deployments are asked now; those that are not asked at all are left out."""
+
+    from_s: Annotated[int, Meta(description="Where the first step begins, seconds since the epoch.")]
+    step_s: int
+    rates: list[DeploymentRate]

@@ -130,3 +130,20 @@ def test_a_gateway_whose_clock_is_wrong(native, wine):
 
 def test_of_no_deployment(native):
     assert native.refused("GET", "/deployments/none/measurements")[0] == 404
+
+
+def test_rates_tell_how_much_is_asked_now(server, native, wine):
+    assert native("GET", "/rates")["rates"] == []
+    second = int(time.time()) // 10 * 10 - 15
+    told = [
+        measured(second, requests=30, errors=3),
+        measured(second + 1, requests=10),
+        measured(second, requests=7, role="shadow", revision=2),
+        measured(second - 3600, requests=500),
+    ]
+    native("POST", "/gateways/report", {"gateway": "g", "number": 1, "measured": told})
+    found = native("GET", "/rates")
+    [rate] = found["rates"]
+    assert (rate["deployment"], len(rate["requests"]), found["step_s"]) == ("wine", 60, 10)
+    at = (second - found["from_s"]) // 10
+    assert (sum(rate["requests"]), sum(rate["errors"]), rate["requests"][at], rate["errors"][at]) == (40, 3, 40, 3)

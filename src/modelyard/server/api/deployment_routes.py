@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from modelyard.domain.errors import InvalidState, NotFound
+from modelyard.domain.errors import InvalidState, NotFound, Unavailable
 from modelyard.wire import deployments as wire
+from modelyard.wire import trials as trial_wire
 from modelyard.wire.versions import WithReason
 
-from . import deployments
+from . import deployments, trials
 from .edge import Route
 
 _GONE: Final = (NotFound,)
@@ -119,5 +120,24 @@ DEPLOYMENTS: Final = [
         takes=wire.Said,
         gives=wire.Rehearsal,
         errors=_STATE,
+    ),
+    Route(
+        "GET",
+        "/deployments/{name}/try",
+        trials.form,
+        "Read what one may ask a deployment: columns, params, an example.",
+        _GROUP,
+        gives=trial_wire.TrialForm,
+        errors=_GONE,
+    ),
+    Route(
+        "POST",
+        "/deployments/{name}/try",
+        trials.ask,
+        "Ask a deployment through this server, as a page does, which may ask no other.",
+        _GROUP,
+        takes=trial_wire.Trial,
+        gives=trial_wire.TrialAnswer,
+        errors=(NotFound, Unavailable),
     ),
 ]

@@ -39,6 +39,14 @@ GATEWAYS: Final = [
     ),
     Route(
         "GET",
+        "/rates",
+        routing.rates,
+        "Read how much all deployments are asked now, ten seconds a number.",
+        "Deployments",
+        gives=wire.RateList,
+    ),
+    Route(
+        "GET",
         "/deployments/{name}/measurements",
         routing.measurements,
         "Read what was measured of a deployment's revisions as columns, by role and segment.",

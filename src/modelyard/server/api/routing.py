@@ -88,6 +88,14 @@ async def listing(call: Call) -> wire.GatewayList:
     return wire.GatewayList(generation=generation, gateways=shown)
 
 
+async def rates(call: Call) -> wire.RateList:
+    since, found = await call.scan(gateways.rates, now_ms())
+    told = [
+        wire.DeploymentRate(deployment=name, requests=asked, errors=wrong) for name, (asked, wrong) in found.items()
+    ]
+    return wire.RateList(from_s=since, step_s=gateways.RATE_STEP_S, rates=told)
+
+
 async def measurements(call: Call, query: wire.MeasurementQuery) -> wire.MeasurementPage:
     found = await call.scan(gateways.charted, call.path["name"], query.since_ms, query.until_ms, query.step_s, now_ms())
     series = [_series(whose, whole, points) for (whose, whole), points in sorted(found.items())]
