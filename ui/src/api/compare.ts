@@ -9,9 +9,6 @@ export type Chosen =
   | { runs: readonly string[] }
   | { experiments: readonly string[] | undefined; filter: string; order: readonly string[]; first: number };
 
-/** Points of a line in a small chart of many. */
-export const POINTS = 200;
-
 function asked(chosen: Chosen): Schemas["RunSearch"] {
   if ("runs" in chosen) {
     const named = chosen.runs.filter((each) => /^[0-9a-zA-Z_-]+$/.test(each));
@@ -49,15 +46,29 @@ export function comparedTags(chosen: Chosen) {
   });
 }
 
+export type SeriesAsked = {
+  key: string;
+  runs: readonly string[];
+  by: "step" | "time";
+  /** Steps, or ms; left out: everything. */
+  range?: readonly [number, number] | undefined;
+};
+
+/** Few points are enough where there are many lines in a small chart. */
+function pointsFor(runs: number): number {
+  return runs <= 20 ? 500 : runs <= 120 ? 200 : 100;
+}
+
 /** Series of one metric, of those of these runs that have it. */
-export function comparedSeries(key: string, runs: readonly string[], by: "step" | "time") {
+export function comparedSeries({ key, runs, by, range }: SeriesAsked) {
+  const span = range && { start: Math.floor(range[0]), end: Math.ceil(range[1]) };
   return queryOptions({
-    queryKey: ["runs", "list", "series", key, by, runs],
+    queryKey: ["runs", "list", "series", key, by, runs, span],
     queryFn: async ({ signal }) => {
-      const body = { run_ids: [...runs], keys: [key], points: POINTS, by };
+      const body = { run_ids: [...runs], keys: [key], points: pointsFor(runs.length), by, ...span };
       return (await answer(api.POST("/api/v1/metrics/series", { body, signal }))).series;
     },
-    placeholderData: (before, asked) => (asked?.queryKey[3] === key ? before : undefined),
+    placeholderData: (before, asked) => (asked?.queryKey[3] === key && asked.queryKey[4] === by ? before : undefined),
   });
 }
 

@@ -41,6 +41,8 @@ export type Search = {
   smooth?: number | undefined;
   log?: boolean | undefined;
   by?: "time" | "relative" | undefined;
+  /** Charts: what is shown of the horizontal axis. */
+  zoom?: Range | undefined;
   /** Charts: groups of keys that are folded up. */
   folded?: string[] | undefined;
 
@@ -88,7 +90,8 @@ export function search(raw: Record<string, unknown>): Search {
     smooth: smooth === undefined || smooth <= 0 ? undefined : Math.min(0.99, smooth),
     log: flag(raw, "log"),
     by: oneOf(raw, "by", ["time", "relative"] as const),
-    folded: texts(raw, "folded"),
+    zoom: range(raw.zoom),
+    folded: texts(raw, "folded") ?? (Array.isArray(raw.folded) ? [] : undefined),
     axes: texts(raw, "axes"),
     logs: texts(raw, "logs"),
     brush: ranges(raw.brush),
@@ -115,10 +118,15 @@ function ids(raw: unknown): string[] | undefined {
 function ranges(raw: unknown): Record<string, Range> | undefined {
   if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return undefined;
   const kept: Record<string, Range> = {};
-  for (const [axis, range] of Object.entries(raw)) {
-    if (!Array.isArray(range) || range.length !== 2) continue;
-    const [from, to]: unknown[] = range;
-    if (typeof from === "number" && typeof to === "number" && from <= to) kept[axis] = [from, to];
+  for (const [axis, value] of Object.entries(raw)) {
+    const read = range(value);
+    if (read) kept[axis] = read;
   }
   return Object.keys(kept).length ? kept : undefined;
+}
+
+function range(raw: unknown): Range | undefined {
+  if (!Array.isArray(raw) || raw.length !== 2) return undefined;
+  const [from, to]: unknown[] = raw;
+  return typeof from === "number" && typeof to === "number" && from <= to ? [from, to] : undefined;
 }

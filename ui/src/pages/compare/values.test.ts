@@ -13,6 +13,7 @@ function run(params: Record<string, string>, metrics: Record<string, number | nu
     tags: null,
     datasets: null,
     models: null,
+    versions: null,
   };
 }
 

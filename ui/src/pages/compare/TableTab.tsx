@@ -1,0 +1,5 @@
+import type { Compared } from "./compared";
+
+export function TableTab(_: { compared: Compared }) {
+  return null;
+}
