@@ -70,7 +70,8 @@ def add(folder: Path) -> None:
     _added.add(text)
     if _finder not in sys.path_hooks:
         sys.path_hooks.insert(0, _finder)
-    for each in [each for each in sys.path_importer_cache if Path(each).is_relative_to(text)]:
+    inside = text + os.sep
+    for each in [each for each in sys.path_importer_cache if each == text or each.startswith(inside)]:
         del sys.path_importer_cache[each]
     if text in sys.path:
         sys.path.remove(text)
@@ -107,8 +108,8 @@ def _of_another_model(name: str, module: object, folder: Path) -> bool:
         if not folder.joinpath(*name.split("."), "__init__.py").is_file():
             return False
         places = list(getattr(module, "__path__", ()))
-    others = [each for each in places if not Path(each).is_relative_to(folder)]
-    return bool(others) and all(any(Path(each).is_relative_to(home) for home in _added) for each in others)
+    others = [each for each in map(Path, places) if folder not in (each, *each.parents)]
+    return bool(others) and not any(_added.isdisjoint(map(str, (each, *each.parents))) for each in others)
 
 
 _added: set[str] = set()
