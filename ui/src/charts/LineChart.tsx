@@ -39,6 +39,8 @@ export type LineChartProps = {
   /** What is shown of the horizontal axis; null: everything. Without `onZoom`, the chart keeps it itself. */
   range?: Range | null;
   onZoom?: (range: Range | null) => void;
+  /** How far the horizontal axis reaches, if the series given are only a part: to zoom out and to pan. */
+  whole?: Range | undefined;
   /** Ends of the vertical axis. */
   yRange?: Range;
   /** Follows each number of the vertical axis, such as `%`; `ms` writes durations. */
@@ -70,6 +72,7 @@ export function LineChart({
   outliers = true,
   range,
   onZoom,
+  whole: known,
   yRange,
   unit = "",
   marks = NO_MARKS,
@@ -103,8 +106,8 @@ export function LineChart({
   );
   const shown = useMemo(() => coloured.filter((each) => !hidden.has(each.id)), [coloured, hidden]);
   const whole = useMemo(
-    () => opened(extent(shown.map(lineOf), logX) ?? (logX ? [1, 10] : [0, 1]), xKind, logX),
-    [shown, logX, xKind],
+    () => known ?? opened(extent(shown.map(lineOf), logX) ?? (logX ? [1, 10] : [0, 1]), xKind, logX),
+    [known, shown, logX, xKind],
   );
   const visible = useMemo(
     () => shownRange({ series: shown, range: zoomed, logX, xKind }),
