@@ -122,8 +122,10 @@ SOURCE = Source(
 )
 
 
-def _load(row: Row, aliases: Iterable[Alias] = (), latest: Iterable[ModelVersion] = ()) -> RegisteredModel:
-    values: tuple[Any, ...] = (*row[:6], read_tags(row[6]), tuple(aliases), tuple(latest))
+def _load(
+    row: Row, aliases: Iterable[Alias] = (), latest: Iterable[ModelVersion] = (), newest: ModelVersion | None = None
+) -> RegisteredModel:
+    values: tuple[Any, ...] = (*row[:6], read_tags(row[6]), tuple(aliases), tuple(latest), newest)
     return RegisteredModel(*values)
 
 
@@ -168,10 +170,11 @@ def _complete(tx: Transaction, rows: Sequence[Row]) -> list[RegisteredModel]:
     ids = [row[0] for row in rows]
     aliases = versions.aliases(tx, ids)
     latest = versions.newest_of_stages(tx, ids)
+    newest = {model_id: theirs[-1] for model_id, theirs in latest.items()}
     for model_id, theirs in aliases.items():
         if model_id in latest and any(alias.environment for alias in theirs):
             latest[model_id] = _current(tx, model_id, latest[model_id], theirs)
-    return [_load(row, aliases.get(row[0], ()), latest.get(row[0], ())) for row in rows]
+    return [_load(row, aliases.get(row[0], ()), latest.get(row[0], ()), newest.get(row[0])) for row in rows]
 
 
 def _current(tx: Transaction, model_id: int, newest: list[ModelVersion], aliases: list[Alias]) -> list[ModelVersion]:

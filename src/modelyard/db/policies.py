@@ -82,7 +82,7 @@ _PROMOTED = Statement(
     .returning(promotion.c.id)
 )
 _LAST_PROMOTION = Statement(
-    select(promotion.c.id, promotion.c.document)
+    select(promotion.c.id, promotion.c.document, promotion.c.at_ms, promotion.c.principal)
     .where(
         promotion.c.environment == bindparam("of_environment"),
         promotion.c.model_id == bindparam("of_model"),
@@ -185,10 +185,10 @@ def note_promotion(tx: Transaction, environment: str, model_id: int, what: dict[
     return int(row[0]) if row else 0
 
 
-def last_promotion(tx: Transaction, environment: str, model_id: int) -> tuple[int, dict[str, Any]] | None:
-    """The newest promotion that was not undone."""
+def last_promotion(tx: Transaction, environment: str, model_id: int) -> tuple[int, dict[str, Any], int, str] | None:
+    """The newest promotion that was not undone: its number, what it replaced, when (ms since the epoch), and who."""
     row = tx.row(_LAST_PROMOTION, of_environment=environment, of_model=model_id)
-    return (row[0], json.loads(row[1])) if row else None
+    return (row[0], json.loads(row[1]), row[2], row[3]) if row else None
 
 
 def mark_undone(tx: Transaction, number: int, now: int) -> None:

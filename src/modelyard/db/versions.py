@@ -76,7 +76,9 @@ _ALIASES = Statement(
         model_alias.c.version,
         model_alias.c.environment,
         model_alias.c.moved_ms,
+        _v.label,
     )
+    .join(model_version, and_(_v.model_id == model_alias.c.model_id, _v.version == model_alias.c.version), isouter=True)
     .where(model_alias.c.model_id.in_(_ids))
     .order_by(model_alias.c.model_id, model_alias.c.alias)
 )

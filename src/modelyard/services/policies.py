@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -329,6 +329,51 @@ def promote(
     return _explain(tx, env, name, chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """The last promotion of a model in an environment.
+
+    Attributes:
+        number: its own.
+        environment: its name.
+        what: what it did: `slot`, the versions `from` and `to`, the policies before (`policy`) and after (`raised`).
+        at_ms: when, ms since the epoch.
+        principal: who.
+        obstacle: why it cannot be undone; empty: it can.
+    """
+
+    number: int
+    environment: str
+    what: dict[str, Any]
+    at_ms: int
+    principal: str
+    obstacle: str
+
+
+def last_promotion(tx: Transaction, model: str, environment: str) -> Promoted:
+    """The last promotion of a model in an environment that was not undone, and whether it can be.
+
+    Raises:
+        NotFound: there is no such environment or model, or no such promotion.
+    """
+    env = environments.get(tx, environment).name
+    found = models.bare(tx, model)
+    if found is None:
+        raise no_model(model)
+    last = db.last_promotion(tx, env, found.id)
+    if last is None:
+        raise NotFound(f"No promotion of {model!r} in {env!r} can be undone.")
+    number, what, at_ms, who = last
+    placed = places.placement(tx, found.id).pointers.get(env)
+    raised = db.read(what["raised"]) if what["raised"] else None
+    obstacle = ""
+    if placed != what["to"]:
+        obstacle = f"it points to {placed} now"
+    elif db.get(tx, env, what["slot"]) != raised:
+        obstacle = "the policy was changed"
+    return Promoted(number, env, what, at_ms, who, obstacle)
+
+
 def undo(
     tx: Transaction, principal: Principal, model: str, environment: str, *, reason: str | None = None
 ) -> dict[str, Any]:
@@ -341,21 +386,11 @@ def undo(
         NotFound: there is no such environment or model, or nothing to undo.
         InvalidState: pointer or policy changed since.
     """
-    env = environments.get(tx, environment).name
-    found = models.bare(tx, model)
-    if found is None:
-        raise no_model(model)
-    last = db.last_promotion(tx, env, found.id)
-    if last is None:
-        raise NotFound(f"No promotion of {model!r} in {env!r} can be undone.")
-    number, what = last
+    last = last_promotion(tx, model, environment)
+    env, what = last.environment, last.what
+    if last.obstacle:
+        raise InvalidState(f"The promotion of {model!r} in {env!r} cannot be undone: {last.obstacle}.")
     recorder = Recorder(tx, principal, reason or f"Promotion of version {what['to']} undone.")
-    placed = places.placement(tx, found.id).pointers.get(env)
-    there = db.get(tx, env, what["slot"])
-    raised = db.read(what["raised"]) if what["raised"] else None
-    if placed != what["to"] or there != raised:
-        changed = f"it points to {placed} now" if placed != what["to"] else "the policy was changed"
-        raise InvalidState(f"The promotion of {model!r} in {env!r} cannot be undone: {changed}.")
     _write(tx, recorder, principal, env, what["slot"], db.read(what["policy"]) if what["policy"] else None)
     if what["from"] is None:
         environments.clear(tx, principal, model, env, reason=reason)
@@ -364,7 +399,7 @@ def undo(
     before = what["selected"]
     chosen = Candidate(model=before[0], version=before[1]) if before else None
     db.select_version(tx, env, what["slot"], chosen, before[2] if before else "", recorder.now)
-    db.mark_undone(tx, number, recorder.now)
+    db.mark_undone(tx, last.number, recorder.now)
     return {"from": what["from"], "to": what["to"], "slot": what["slot"]}
 
 

@@ -23,6 +23,7 @@ from .versions import Description, Reason
 
 if TYPE_CHECKING:
     from modelyard.domain import models as domain
+    from modelyard.domain.versions import ModelVersion
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, description="Unique; without `/` and `:`.")]
 
@@ -55,6 +56,24 @@ class ModelSearch(Request):
     count: Count = False
 
 
+class Newest(Answer):
+    """A model's newest version, in short."""
+
+    version: int
+    label: str | None
+    stage: str
+    status: str
+    created_ms: int
+
+
+class Place(Answer):
+    """What an environment points to."""
+
+    version: int
+    label: str | None
+    moved_ms: Annotated[int, Meta(description="Since when.")]
+
+
 class Model(Answer):
     """A name under which versions are kept."""
 
@@ -66,6 +85,8 @@ class Model(Answer):
     tags: dict[str, str]
     aliases: Annotated[dict[str, int], Meta(description="Version by alias.")]
     environments: Annotated[dict[str, int], Meta(description="Version by environment, of those that point to one.")]
+    places: Annotated[dict[str, Place], Meta(description="The same, with the version's label, and since when.")]
+    newest: Annotated[Newest | None, Meta(description="The newest version; null: it has none.")]
 
 
 class ModelPage(Answer):
@@ -87,4 +108,16 @@ def model(of: domain.RegisteredModel) -> Model:
         tags=of.tags,
         aliases={alias.name: alias.version for alias in of.aliases if alias.environment is None},
         environments={alias.environment: alias.version for alias in of.aliases if alias.environment is not None},
+        places={
+            alias.environment: Place(version=alias.version, label=alias.label, moved_ms=alias.moved_ms)
+            for alias in of.aliases
+            if alias.environment is not None
+        },
+        newest=_newest(of.newest),
     )
+
+
+def _newest(of: ModelVersion | None) -> Newest | None:
+    if of is None:
+        return None
+    return Newest(version=of.number, label=of.label, stage=of.stage, status=of.status, created_ms=of.created_ms)

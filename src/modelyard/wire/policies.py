@@ -114,6 +114,19 @@ class Promotion(Request):
     reason: Reason = ""
 
 
+class LastPromotion(Answer):
+    """The last promotion of a model in an environment that was not undone."""
+
+    slot: str
+    before: Annotated[int | None, Meta(description="The version that would serve again; null: none.")]
+    after: Annotated[int, Meta(description="The version that was promoted.")]
+    allowance_before: Annotated[str | None, Meta(description="Of the slot's own policy; null: none is said.")]
+    allowance_after: Annotated[str | None, Meta(description="Likewise.")]
+    at_ms: int
+    principal: Annotated[str, Meta(description="Who.")]
+    obstacle: Annotated[str, Meta(description="Why it cannot be undone; empty: it can.")]
+
+
 class Undone(Answer):
     """What a promotion had been."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -55,11 +55,19 @@ class NewVersion(Request):
     reason: Reason = ""
 
 
+StageName = Annotated[
+    Literal["None", "Staging", "Production", "Archived"],
+    Meta(description="MLflow's; the environment that stands for it points to the version from then on."),
+]
+
+
 class VersionChange(Request):
     """What is to change about a version; what is left out stays, null removes."""
 
     label: Label | UnsetType | None = UNSET
     description: Description | UnsetType | None = UNSET
+    stage: StageName | None = None
+    archive_others: Annotated[bool, Meta(description="With a stage: other versions leave it.")] = False
     tags: TagChanges = {}
     reason: Reason = ""
 
@@ -105,6 +113,7 @@ class Version(Answer):
     logged_model_id: str | None
     status: str
     status_message: str | None
+    stage: Annotated[str, Meta(description="MLflow's: None, Staging, Production or Archived.")]
     tags: dict[str, str]
     aliases: Annotated[list[str], Meta(description="Those that point here, environments among them.")]
 
@@ -135,6 +144,7 @@ def version(of: domain.ModelVersion) -> Version:
         logged_model_id=of.logged_model_id,
         status=of.status,
         status_message=of.status_message,
+        stage=of.stage,
         tags=of.tags,
         aliases=list(of.aliases),
     )

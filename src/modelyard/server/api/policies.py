@@ -108,6 +108,21 @@ def _promote(
     return found, policies.effective(tx, environment, body.slot or name)
 
 
+async def last_promotion(call: Call) -> wire.LastPromotion:
+    found = await call.read(policies.last_promotion, call.path["name"], call.path["environment"])
+    what = found.what
+    return wire.LastPromotion(
+        slot=what["slot"],
+        before=what["from"],
+        after=what["to"],
+        allowance_before=(what["policy"] or {}).get("allowance"),
+        allowance_after=(what["raised"] or {}).get("allowance"),
+        at_ms=found.at_ms,
+        principal=found.principal,
+        obstacle=found.obstacle,
+    )
+
+
 async def undo(call: Call, query: version_wire.WithReason) -> wire.Undone:
     environment, name = call.path["environment"], call.path["name"]
     what = await call.write(policies.undo, call.principal, name, environment, reason=query.reason)

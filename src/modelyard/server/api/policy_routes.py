@@ -73,6 +73,15 @@ POLICIES: Final = [
         errors=_GONE,
     ),
     Route(
+        "GET",
+        "/models/{name}/environments/{environment}/promote",
+        policies.last_promotion,
+        "Read the last promotion, and whether it can be undone.",
+        "Policies",
+        gives=wire.LastPromotion,
+        errors=_GONE,
+    ),
+    Route(
         "DELETE",
         "/models/{name}/environments/{environment}/promote",
         policies.undo,

@@ -20,6 +20,7 @@ from . import artifacts, environments, experiments, history, logged_models, metr
 from .deployment_routes import DEPLOYMENTS
 from .edge import Route
 from .gateway_routes import GATEWAYS
+from .lineage_routes import LINEAGE
 from .policy_routes import POLICIES
 from .prediction_routes import PREDICTIONS
 
@@ -329,7 +330,7 @@ VERSIONS: Final = [
         "PATCH",
         "/models/{name}/versions/{version}",
         versions.change,
-        "Change a version's label, description or tags.",
+        "Change a version's label, description, stage or tags.",
         "Versions",
         takes=version_wire.VersionChange,
         gives=version_wire.Version,
@@ -573,6 +574,7 @@ ROUTES: Final = [
     *EXPERIMENTS,
     *MODELS,
     *VERSIONS,
+    *LINEAGE,
     *ENVIRONMENTS,
     *POLICIES,
     *HISTORY,

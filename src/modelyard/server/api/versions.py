@@ -92,6 +92,10 @@ def _change(tx: Transaction, principal: Principal, name: str, reference: str, bo
         versions.set_label(tx, principal, name, number, body.label, reason=body.reason)
     if body.description is not UNSET:
         versions.update(tx, principal, name, number, body.description, reason=body.reason)
+    if body.stage is not None:
+        versions.transition(tx, principal, name, number, body.stage, archive=body.archive_others, reason=body.reason)
+    elif body.archive_others:
+        raise InvalidArgument("archive_others goes with a stage: say which.", [("/archive_others", "needs a stage")])
     for key, value in body.tags.items():
         if value is None:
             versions.delete_tag(tx, principal, name, number, key, reason=body.reason)
