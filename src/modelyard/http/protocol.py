@@ -287,26 +287,22 @@ class Protocol(HttpToolsProtocol):
         """Send the answer to a request that took the short way."""
         self.server_state.total_requests += 1
         self._give_up = None
-        if self.transport.is_closing():
+        transport = self.transport
+        if transport.is_closing():
             return
-        if not status:
-            self._write(headers, body)
-            self._answered()
-            return
-        parts = [STATUS_LINE[status]]
-        for name, value in self.server_state.default_headers:
-            parts += [name, b": ", value, b"\r\n"]
-        if self._last:
-            parts.append(b"connection: close\r\n")
-        parts += [headers, b"content-length: %d\r\n\r\n" % len(body)]
-        self._write(b"".join(parts), body)
-        self._answered()
-
-    def _write(self, head: bytes, body: bytes) -> None:
+        if status:
+            parts = [STATUS_LINE[status]]
+            for name, value in self.server_state.default_headers:
+                parts += [name, b": ", value, b"\r\n"]
+            if self._last:
+                parts.append(b"connection: close\r\n")
+            parts += [headers, b"content-length: %d\r\n\r\n" % len(body)]
+            headers = b"".join(parts)
         if len(body) < _COPIED:
-            self.transport.write(head + body)
+            transport.write(headers + body)
         else:
-            self.transport.writelines((head, body))
+            transport.writelines((headers, body))
+        self._answered()
 
     def _answered(self) -> None:
         """Wait for the next request, or take up what came meanwhile."""

@@ -15,26 +15,20 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 bodies = st.none() | st.binary(max_size=300) | st.sampled_from([b"x" * LONGEST_BODY, b"x" * (LONGEST_BODY + 1)])
 
 
+told = st.tuples(
+    st.integers(100, 599), st.integers(0, 2), bodies, bodies, st.booleans(),
+    st.none() | words, st.none() | st.floats(allow_nan=False), st.none() | st.booleans(),
+    st.none() | words, st.none() | st.binary(min_size=16, max_size=16),
+)  # fmt: skip
+
+
 @given(
-    st.tuples(words, st.integers(0, 2**31), words, words, words, words, words),
-    st.integers(0, 2**48 - 1),
-    st.floats(0.0, 10_000.0),
-    st.integers(100, 599),
-    st.integers(0, 2),
-    bodies,
-    bodies,
-    st.booleans(),
-    st.none() | words,
-    st.none() | st.floats(allow_nan=False),
-    st.none() | st.booleans(),
-    st.none() | words,
-    st.none() | st.binary(min_size=16, max_size=16),
+    of=st.tuples(words, st.integers(0, 2**31), words, words, words, words, words),
+    at_ms=st.integers(0, 2**48 - 1),
+    seconds=st.floats(0.0, 10_000.0),
+    told=told,
 )
-def test_a_form_packs_as_whole_entries_are_packed(of: Any, at_ms: int, seconds: float, *told: Any) -> None:
-    id, (deployment, *rest) = bytes(range(16)), of
-    status, protocol, request, response, hashed, label, score, positive, key, parent = told
-    entry = Entry(
-        id, deployment, at_ms, *rest, min(int(seconds * 1e6), 2**32 - 1), status, protocol, request, response, hashed,
-        label, score, positive, key, parent,
-    )  # fmt: skip
+def test_a_form_packs_as_whole_entries_are_packed(of: Any, at_ms: int, seconds: float, told: Any) -> None:
+    id, latency_us = bytes(range(16)), min(int(seconds * 1e6), 2**32 - 1)
+    entry = Entry(id, of[0], at_ms, *of[1:], latency_us, *told)
     assert read(Form(*of).packed(id, at_ms, seconds, *told)) == read(packed(entry))

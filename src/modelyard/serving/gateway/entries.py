@@ -133,13 +133,13 @@ class Form:
             hash, request = digest(request), None
         if response is not None and len(response) > LONGEST_BODY:
             response = None
-        latency_us = min(int(seconds * 1e6), _LONGEST_US)
-        return b"".join((
-            self._begin(
-                _START, id, self._deployment, at_ms, self._revision, latency_us, _UINT_16, status, protocol
-            ),
-            *((_NIL,) if request is None else (_BYTES(_BIN_32, len(request)), request)),
-            *((_NIL,) if response is None else (_BYTES(_BIN_32, len(response)), response)),
-            _TRUE if hashed else _FALSE,
-            _encode((label, score, positive, key, parent, hash))[1:],  # without the mark of an array
-        ))  # fmt: skip
+        latency_us = int(seconds * 1e6)
+        if latency_us > _LONGEST_US:
+            latency_us = _LONGEST_US
+        begin = self._begin(
+            _START, id, self._deployment, at_ms, self._revision, latency_us, _UINT_16, status, protocol
+        )
+        asked = _NIL if request is None else _BYTES(_BIN_32, len(request)) + request
+        answered = _NIL if response is None else _BYTES(_BIN_32, len(response)) + response
+        rest = _encode((label, score, positive, key, parent, hash))[1:]  # without the mark of an array
+        return b"".join((begin, asked, answered, _TRUE if hashed else _FALSE, rest))

@@ -37,16 +37,17 @@ class Exchange:
 
     __slots__ = ("caller", "connection", "number", "request", "since")
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, request: tuple[bytes, bytes] | None = None) -> None:
         self.caller: Caller | None = caller
         self.connection: Way | None = None
         self.since = monotonic()
         self.number = 0
-        self.request: tuple[bytes, bytes] | None = None
+        self.request = request
 
     def done(self) -> Caller | None:
         """It is over; whom to tell. Nothing here points anywhere any more: what is no circle needs no collector."""
-        caller, self.caller, self.connection, self.request = self.caller, None, None, None
+        caller = self.caller
+        self.caller = self.connection = self.request = None
         return caller
 
     def give_up(self) -> None:

@@ -87,24 +87,23 @@ class Link(Framed):
             self.usable = True
             self.agreed.set_result(True)
             data = data[len(AGREED) :]
-        at, size = 0, len(data)
+        at, size, took = 0, len(data), self._open.pop
         while size - at >= 12:
             number, head, body = FRAME.unpack_from(data, at)
             middle = at + 12 + head
             end = middle + body
             if end > size:
                 break
-            exchange = self._open.pop(number, None)
-            if head:
-                caller = exchange.done() if exchange is not None else None
-                if caller is not None:
-                    caller.answered(data[at + 12 : middle], data[middle:end])
-            elif exchange is not None:
+            exchange = took(number, None)
+            if exchange is None:
+                if not (head or number):
+                    self._leave()
+            elif not head:
                 self._again(exchange)
-            elif not number:
-                self._leave()
+            elif (caller := exchange.done()) is not None:
+                caller.answered(data[at + 12 : middle], data[middle:end])
             at = end
-        self._rest = data[at:]
+        self._rest = data[at:] if at < size else b""
         if self._leaving and not self._open:
             self.transport.close()
 

@@ -69,27 +69,25 @@ class Recorder:
 
     def write(self, pack: Callable[..., bytes], *told: Any) -> None:
         """Write down one answered request as it is packed, such as by `entries.Form`. Never raises, never waits."""
-        self._append(PREDICTION, pack, told)
+        try:
+            self._journal.append(PREDICTION, pack(*told))
+        except Exception as error:  # noqa: BLE001 - an answer does not fail because it could not be written down
+            self._drop(error)
 
     def feedback(self, document: Feedback) -> None:
         """Write down what was learnt later. Never raises, never waits."""
-        self._append(FEEDBACK, _encode, (document,))
-
-    def _append(self, kind: int, pack: Callable[..., bytes], told: tuple[Any, ...]) -> None:
         try:
-            self._journal.append(kind, pack(*told))
-        except Full as error:
-            self._drop(str(error))
-        except Exception as error:  # noqa: BLE001 - an answer does not fail because it could not be written down
-            self._drop(repr(error))
+            self._journal.append(FEEDBACK, _encode(document))
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._drop(error)
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, error: Exception) -> None:
         self.dropped += 1
         now = time.monotonic()
         if now - self._said_at >= _SAY_S:
             log.warning(
                 "%d predictions could not be written down and are lost: %s. Requests are answered all the same.",
-                self.dropped - self._said, reason,
+                self.dropped - self._said, error if isinstance(error, Full) else repr(error),
             )  # fmt: skip
             self._said_at, self._said = now, self.dropped
 

@@ -73,8 +73,7 @@ class Upstream:
         link = self._link
         if link is None or not link.usable or len(body) > LARGEST_BODY:
             return self.ask(head + body, caller)
-        exchange = Exchange(caller)
-        exchange.request = head, body
+        exchange = Exchange(caller, (head, body))
         link.ask(head, body, exchange)
         return exchange
 
