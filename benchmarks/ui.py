@@ -45,6 +45,7 @@ EXPERIMENT = "large"
 CURVE = "curve"
 TOGETHER = 64
 LONG_S = 120.0
+START_S = 180.0
 DRAWN = """() => [...document.querySelectorAll('canvas')].some(canvas => {
   if (!canvas.width || !canvas.height || !canvas.offsetParent) return false;
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -235,7 +236,7 @@ def running(command: list[object], url: str, log: Path) -> Iterator[None]:
     with log.open("wb") as said:
         process = subprocess.Popen([str(each) for each in command], stdout=said, stderr=said, start_new_session=True)
     try:
-        until = time.monotonic() + LONG_S
+        until = time.monotonic() + START_S
         while True:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=5):
                 break
@@ -244,9 +245,10 @@ def running(command: list[object], url: str, log: Path) -> Iterator[None]:
             time.sleep(0.1)
         yield
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 15)
-        process.wait(30)
+        for signal in (15, 9):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, signal)
+                process.wait(15)
 
 
 def asked(url: str, path: str, body: Any) -> Any:
@@ -306,7 +308,7 @@ def drawn(page: Any, site: Site) -> None:
     if site.ours:
         page.wait_for_function(DRAWN, timeout=LONG_S * 1000, polling=20)
     else:
-        page.wait_for_selector(".plotly path.js-line, .js-plotly-plot .scatterlayer path", timeout=LONG_S * 1000)
+        page.wait_for_selector(".js-plotly-plot path.js-line, .js-plotly-plot g.parcoords", timeout=LONG_S * 1000)
 
 
 def text(page: Any, wanted: str) -> None:
