@@ -50,6 +50,8 @@ export type LineChartProps = {
   /** Charts of one group share a cursor. */
   syncGroup?: string;
   legend?: boolean;
+  /** false: gaps are nothing to speak of, such as times without a request. */
+  tellGaps?: boolean;
   className?: string;
 };
 
@@ -79,6 +81,7 @@ export function LineChart({
   height = 224,
   syncGroup,
   legend,
+  tellGaps = true,
   className,
 }: LineChartProps) {
   const inks = useInks();
@@ -212,7 +215,7 @@ export function LineChart({
         </div>
       )}
       {withLegend && <LineChartLegend series={coloured} hidden={hidden} onHidden={setHidden} onRaised={setRaised} />}
-      {missing > 0 && (
+      {tellGaps && missing > 0 && (
         <figcaption className="px-1 text-xs text-muted">
           {missing.toLocaleString("en")} {missing === 1 ? "point is" : "points are"} NaN or infinite
         </figcaption>
