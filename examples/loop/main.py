@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ import modelyard
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("DEMO_DATA", "demo-data"))
 READY_WITHIN = 60.0  # seconds
+WATCHED = sys.stdin.isatty() and not os.environ.get("DEMO_EXIT")
+"""Whether somebody looks on, so that it stays, and is shown."""
 
 
 def main() -> None:
@@ -45,8 +48,10 @@ def main() -> None:
     os.environ["MODELYARD_CACHE"] = str(DATA.absolute() / "cache")
     try:
         with up() as (server, gateway):
+            if WATCHED:
+                show(server)
             tell(server, gateway)
-            if sys.stdin.isatty() and not os.environ.get("DEMO_EXIT"):
+            if WATCHED:
                 console.print("\nEverything keeps running. Ctrl-C stops it.")
                 signal.pause()
     except KeyboardInterrupt:
@@ -74,6 +79,12 @@ def tell(server: str, gateway: str) -> None:
     tell_traffic(traffic)
     statistics(server, good, str(version))
     addresses(server, gateway)
+
+
+def show(server: str) -> None:
+    """Open the pages, where there is a desktop: on a terminal alone, a browser for text would take it over."""
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(f"{server}/deployments")
 
 
 def begin_anew() -> None:
@@ -193,11 +204,13 @@ def addresses(server: str, gateway: str) -> None:
     """Where to look next."""
     heading("Have a look")
     for address, what in (
+        (server, "everything that happened here, in the browser"),
+        (f"{server}/deployments/{REVIEWS}", "what answers, its rollouts with every check, and a form to try it"),
+        (f"{server}/statistics?deployment={REVIEWS}", "who was right, version by version"),
         (f"{gateway}/models/{REVIEWS}/docs", "the model that answers: its columns, an example to change and send"),
         (f"{gateway}/deployments", "who answers what, as the gateway has it"),
-        (f"{server}/api/v1/deployments/{REVIEWS}", "what is wanted, what answers, and the last rollout's checks"),
         (f"{server}/docs", "the native API, to read and to try"),
-        (f"{server}/api/v1/models/{REVIEWS}/history", "who moved what, when and why"),
+        (f"{server}/models/{REVIEWS}", "its versions, and who moved what, when and why"),
     ):
         console.print(f"  {address:<58} {what}")
     console.print(f"  MLFLOW_TRACKING_URI={server} is all that your own training code needs")
