@@ -30,7 +30,8 @@ from modelyard.domain.predictions import Feedback
 from modelyard.wire.predictions import PredictionBatch, RecordedFeedback, RecordedPrediction
 
 from .entries import Entry
-from .journal import PREDICTION, REACHED_MS, REJECTED
+from .journal import HEAD, PREDICTION, REACHED_MS, REJECTED
+from .pacing import Pace
 from .reading import Reading, Record, found, process_of, tidy
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ LINGER_S: Final = 10.0
 PATIENCE: Final = 20
 """So many failures of a server that it reports itself (500) for one batch, and the batch is taken apart."""
 
+_SHARE: Final = 4
+"""With more than this part of the journal's bound waiting, it is delivered at full speed whatever the traffic is."""
+
+_NAP_S: Final = 0.05
 _INPUT: Final = 0
 _NICE: Final = 5
 _TIMEOUT_S: Final = 60.0
@@ -71,12 +76,13 @@ class Deliverer:
         server: URL.
         gateway: its name.
         parent: the gateway's process.
+        limit_bytes: of its journal.
 
     Attributes:
         stopping: whether it is to end as soon as it can.
     """
 
-    def __init__(self, root: Path, server: str, gateway: str, parent: int) -> None:
+    def __init__(self, root: Path, server: str, gateway: str, parent: int, limit_bytes: int) -> None:
         self.stopping = False
         self._root = root
         self._gateway = gateway
@@ -88,6 +94,8 @@ class Deliverer:
         self._pause = 0.0
         self._failed = 0
         self._away = ""
+        self._pace = Pace(limit_bytes // _SHARE)
+        self._records = self._size = self._sizes = 0  # of the last round, its bytes, and those of all
 
     def run(self) -> None:
         """Deliver until the gateway has gone and nothing is left, or nothing can be delivered."""
@@ -99,6 +107,7 @@ class Deliverer:
                 self._adopt_at = 0.0
                 give_up = time.monotonic() + (0.0 if self.stopping else LINGER_S)
             self._adopt()
+            began = time.monotonic()
             try:
                 delivered = self._round()
             except Unreachable as error:
@@ -116,14 +125,28 @@ class Deliverer:
                 return
             if delivered < MOST:
                 time.sleep(TICK_S)
+            elif not leaving:
+                self._sleep(began + self._rest_s())
+
+    def _rest_s(self) -> float:
+        """How long a round is to last: see `Pace`."""
+        try:
+            waiting = sum(each.waiting() for each in self._readings.values())
+        except OSError:
+            return 0.0
+        return self._pace.rest_s(time.monotonic(), self._records, self._size, waiting, self._sizes)
+
+    def _sleep(self, end: float) -> None:
+        """Until a time, or until it is to stop."""
+        while not self.stopping and (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(left_s, _NAP_S))
+            self._listen()
 
     def _wait(self, asked_s: float) -> None:
         """After a failure: longer each time, and everybody differently."""
         self._pause = min(max(self._pause * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-        end = time.monotonic() + max(asked_s, random.uniform(self._pause / 2, self._pause))  # noqa: S311 - no secret
-        while time.monotonic() < end and not self.stopping:
-            time.sleep(0.05)
-            self._listen()
+        # no secret
+        self._sleep(time.monotonic() + max(asked_s, random.uniform(self._pause / 2, self._pause)))  # noqa: S311
 
     def _listen(self) -> None:
         """Hear whether the gateway says `stop`, or has gone."""
@@ -156,6 +179,7 @@ class Deliverer:
                 continue
             if reading.orphaned or process_of(folder) == self._parent:
                 self._readings[folder.name] = reading
+                self._pace.restart()
             else:
                 reading.close()
         if not self._readings:
@@ -163,13 +187,16 @@ class Deliverer:
 
     def _round(self) -> int:
         """A batch of each journal; how many records the largest held."""
-        most = 0
+        most = self._records = self._size = 0
         for name, reading in list(self._readings.items()):
             records = reading.some(MOST, MOST_BYTES)
             while reading.damaged:
                 log.warning("a journal is damaged: %s", reading.damaged.pop())
             if records:
                 self._send(reading, records)
+                size = sum(len(each.body) + HEAD.size for each in records)
+                self._size, self._sizes = self._size + size, self._sizes + size
+                self._records += len(records)
                 most = max(most, len(records))
             elif reading.finished():
                 del self._readings[name]
@@ -266,7 +293,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.nice(_NICE)
     deliverer = Deliverer(
-        Path(told["root"]), told["server"], told["gateway"], int(told["parent"])
+        Path(told["root"]), told["server"], told["gateway"], int(told["parent"]), int(told["limit_bytes"])
     )  # fmt: skip
 
     def stop(*_: object) -> None:

@@ -133,12 +133,8 @@ class Form:
             hash, request = digest(request), None
         if response is not None and len(response) > LONGEST_BODY:
             response = None
-        latency_us = int(seconds * 1e6)
-        if latency_us > _LONGEST_US:
-            latency_us = _LONGEST_US
-        begin = self._begin(
-            _START, id, self._deployment, at_ms, self._revision, latency_us, _UINT_16, status, protocol
-        )
+        latency_us = min(int(seconds * 1e6), _LONGEST_US)
+        begin = self._begin(_START, id, self._deployment, at_ms, self._revision, latency_us, _UINT_16, status, protocol)
         asked = _NIL if request is None else _BYTES(_BIN_32, len(request)) + request
         answered = _NIL if response is None else _BYTES(_BIN_32, len(response)) + response
         rest = _encode((label, score, positive, key, parent, hash))[1:]  # without the mark of an array

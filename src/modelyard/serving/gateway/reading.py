@@ -99,6 +99,21 @@ class Reading:
             place = record.end
         return found
 
+    def waiting(self) -> int:
+        """Bytes that are not delivered yet; about, as segments are not filled to the last one."""
+        done = self._done()
+        sizes: dict[int, int] = {}
+        for path in self.folder.glob("predictions-*"):
+            number = int(path.name.rpartition("-")[2])
+            if number >= done.segment:
+                sizes[number] = path.stat().st_size
+        if not sizes:
+            return 0
+        newest = max(sizes)
+        with (self.folder / f"predictions-{newest:08}").open("rb", buffering=0) as file:
+            sizes[newest] = int.from_bytes(os.pread(file.fileno(), 8, 8 * COMMITTED), "little")
+        return sum(sizes.values()) - (done.offset if done.segment in sizes else 0)
+
     def delivered(self, upto: Place, count: int) -> None:
         """Everything before a place is delivered; segments that nobody needs any more are deleted."""
         self.state[DONE] = upto.packed

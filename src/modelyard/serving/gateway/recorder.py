@@ -163,7 +163,7 @@ class Recorder:
         )
         told = {
             "root": str(self._folder.absolute()), "server": self._server, "gateway": self._gateway,
-            "parent": os.getpid(),
+            "parent": os.getpid(), "limit_bytes": self._journal.limit_bytes,
         }  # fmt: skip
         _say(child, json.dumps(told))
         return child
