@@ -57,6 +57,8 @@ class Plain:
             names = {"run_id": "uuid", "run_name": "name", "user_id": "user", "start_time": "start", "end_time": "end"}
             if wanted.key == "artifact_uri":
                 return f"mlflow-artifacts:/0/{self.uuid}/artifacts"
+            if wanted.key == "duration":
+                return None if self.end is None else self.end - self.start
             return getattr(self, names.get(wanted.key, wanted.key))
         if wanted.kind == "metric":
             if wanted.aggregate == "latest":
@@ -65,7 +67,10 @@ class Plain:
             return (min if wanted.aggregate == "min" else max)(numbers, default=None)
         if wanted.kind == "dataset":
             return ()
-        return (self.params if wanted.kind == "param" else self.tags).get(wanted.key)
+        text = (self.params if wanted.kind == "param" else self.tags).get(wanted.key)
+        if wanted.aggregate == "number":
+            return float(text) if text in ("10", "9") else None
+        return text
 
 
 def place(run, order):
@@ -112,11 +117,14 @@ patterns = st.sampled_from(["%", "x%", "%y", "_", "%X%", "", "é", "Z%", "%ß%",
 def fields(draw, *, sorting=False):
     kind = draw(st.sampled_from(["attribute", "metric", "metric", "param", "tag"] + ["dataset"] * (not sorting)))
     if kind == "attribute":
-        return Field(kind, draw(st.sampled_from(["run_id", "run_name", "user_id", "status", "start_time", "end_time"])))
+        names = ["run_id", "run_name", "user_id", "status", "start_time", "end_time", "duration"]
+        return Field(kind, draw(st.sampled_from(names)))
     if kind == "dataset":
         return Field(kind, draw(st.sampled_from(["name", "digest", "context"])))
     key = draw(st.sampled_from([*KEYS, "never logged"]))
-    return Field(kind, key, draw(st.sampled_from(["latest", "min", "max"])) if kind == "metric" else "latest")
+    return Field(
+        kind, key, draw(st.sampled_from(["latest", "min", "max"] if kind == "metric" else ["latest", "number"]))
+    )
 
 
 @st.composite

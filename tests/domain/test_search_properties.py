@@ -46,7 +46,8 @@ def fields(draw, entity, *, sorting=False):
         return Field(kind, draw(st.sampled_from(sorted(set(rules.attributes.values())))))
     if kind == "dataset":
         return Field(kind, draw(st.sampled_from(["name", "digest", "context"])))
-    aggregates = ["latest", "min", "max"] if kind == "metric" and entity == "runs" else ["latest"]
+    of_runs = ["latest", "min", "max"] if kind == "metric" else ["latest", "number"]
+    aggregates = of_runs if entity == "runs" else ["latest"]
     return Field(kind, draw(texts), draw(st.sampled_from(aggregates)))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,13 @@ import numpy as np
 from . import changes, keyset
 from .matching import mask_of
 from .ordering import first_rows
+from .run_order import Listings, sort
 from .run_table import RunTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from modelyard.domain.experiments import View
     from modelyard.domain.search import Node, OrderKey
@@ -63,18 +66,35 @@ class Page:
     last: Mark | None
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some of what a search finds, by position.
+
+    Attributes:
+        ids: run ids, in order.
+        total: how many runs match.
+        place: the position of the run that was looked for; None if it does not match.
+    """
+
+    ids: list[int]
+    total: int
+    place: int | None
+
+
 class ColumnStore:
     """The tables of all experiments that were searched. Safe from several threads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._tables: OrderedDict[int, RunTable] = OrderedDict()
+        self._listings = Listings()
         self._lock = threading.Lock()
         self._mark = 0
         self._looked = 0.0
         if database.dialect == "sqlite":
             database.on_commit.append(self._stale)
         database.on_replaced.append(self._tables.clear)
+        database.on_replaced.append(self._listings.clear)
 
     def _stale(self, touched: dict[int, set[int]]) -> None:
         for experiment, runs in touched.items():
@@ -189,6 +209,77 @@ class ColumnStore:
             ids = [int(table.ids[row]) for table, row in chosen]
         self._trim()
         return Page(ids, total, last)
+
+    def window(
+        self,
+        tx: Transaction,
+        experiments: Sequence[int],
+        node: Node | None,
+        order: Sequence[OrderKey],
+        view: View,
+        limit: int,
+        offset: int,
+        locate: str = "",
+    ) -> Window:
+        """Like `search`, for whoever jumps about in a long listing: the whole order is kept until something changes.
+
+        Args:
+            tx: the transaction.
+            experiments: as for `search`.
+            node: likewise.
+            order: likewise.
+            view: likewise.
+            limit: how many runs at most.
+            offset: how many to skip.
+            locate: uuid of a run whose position is wanted.
+        """
+        self._catch_up(tx)
+        numbers = sorted(set(experiments))
+        asked = (tuple(numbers), node, tuple(order), view)
+        with ExitStack() as locks:
+            tables = [self._table(number) for number in numbers]
+            _hold(tables, locks)
+            for table in tables:
+                table.refresh(tx)
+            state = tuple((id(table), table.version) for table in tables)
+            ids = self._listings.get(asked, state)
+            if ids is None:
+                ids = self._all(tx, tables, node, order, view)
+                self._listings.keep(asked, state, ids)
+            wanted = [table.number(locate) for table in tables] if locate else ()
+        self._trim()
+        places = [int(at) for number in wanted if number for at in np.flatnonzero(ids == number)]
+        return Window(ids[offset : offset + limit].tolist(), len(ids), places[0] if places else None)
+
+    @staticmethod
+    def _all(
+        tx: Transaction, tables: Sequence[RunTable], node: Node | None, order: Sequence[OrderKey], view: View
+    ) -> NDArray[np.int64]:
+        parts = [(table, np.flatnonzero(mask_of(table, tx, node, view))) for table in tables]
+        if len(parts) == 1:
+            ((table, rows),) = parts
+            return table.ids[sort(table, tx, rows, order)]
+        if not parts:
+            return np.zeros(0, np.int64)
+        together = np.concatenate([table.ids[rows] for table, rows in parts])
+        return together[keyset.merged(parts, tx, order)]
+
+    @contextmanager
+    def reading(
+        self, tx: Transaction, experiments: Sequence[int], node: Node | None, view: View
+    ) -> Iterator[list[tuple[RunTable, NDArray[np.int64]]]]:
+        """The tables of experiments, up to date and locked, each with its rows that match.
+
+        Call it before anything else in the transaction.
+        """
+        self._catch_up(tx)
+        with ExitStack() as locks:
+            tables = [self._table(number) for number in sorted(set(experiments))]
+            _hold(tables, locks)
+            for table in tables:
+                table.refresh(tx)
+            yield [(table, np.flatnonzero(mask_of(table, tx, node, view))) for table in tables]
+        self._trim()
 
     def _table(self, experiment: int) -> RunTable:
         with self._lock:

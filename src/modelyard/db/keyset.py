@@ -16,7 +16,7 @@ from modelyard.domain.errors import InvalidArgument
 from modelyard.domain.search import Field, OrderKey
 
 from .ordering import RUN_ID, START, complete, descending
-from .run_table import MISSING, NAN, NUMBER, NumberColumn
+from .run_table import MISSING, NAN, NUMBER, NUMBER_ATTRIBUTES, NumberColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,9 @@ Mark = tuple[str | int | float | None, ...]
 
 def is_text(field: Field) -> bool:
     """Whether a run's field is sorted as a text."""
-    return field.kind != "metric" and not (field.kind == "attribute" and field.key in ("start_time", "end_time"))
+    if field.kind == "attribute":
+        return field != START and field.key not in NUMBER_ATTRIBUTES
+    return field.kind != "metric" and field.aggregate != "number"
 
 
 def check(mark: Mark, order: Sequence[OrderKey]) -> None:

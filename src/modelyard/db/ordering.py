@@ -45,13 +45,13 @@ def first_rows(table: RunTable, tx: Transaction, rows: Rows, order: Sequence[Ord
     keys = complete(order)
     if len(rows) > 4 * count > 0:
         rows = _narrow(table, tx, rows, keys[0], count)
-    columns = [column for key in keys for column in _columns(table, tx, rows, key)]
+    columns = [column for key in keys for column in sorting(table, tx, rows, key)]
     return rows[np.lexsort(columns[::-1])[:count]]
 
 
 def _narrow(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey, count: int) -> Rows:
     """Keep the rows that can be among the first: all up to the count-th value of the leading key, ties included."""
-    leading, *values = _columns(table, tx, rows, key) or [np.zeros(len(rows))]
+    leading, *values = sorting(table, tx, rows, key) or [np.zeros(len(rows))]
     if values:
         # The leading column only tells values from holes; where enough rows have values, those decide.
         present = np.flatnonzero(leading == leading.min())
@@ -64,7 +64,7 @@ def _narrow(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey, count: 
     return early
 
 
-def _columns(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey) -> Keys:
+def sorting(table: RunTable, tx: Transaction, rows: Rows, key: OrderKey) -> Keys:
     """What sorts the rows by a key, ascending: one column, or two of which the first tells values from holes."""
     field, sign = key.field, 1 if key.ascending else -1
     if field == START:

@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, bindparam, select
 from modelyard.domain.metrics import LatestMetric
 from modelyard.domain.selection import EVERYTHING
 
-from . import datasets, logged_models
+from . import datasets, logged_models, run_versions
 from .runs import COLUMNS, from_row
 from .statement import Statement
 from .tables import metric, param, run, run_tag
@@ -82,6 +82,10 @@ def load(tx: Transaction, ids: Sequence[int], wanted: Selection = EVERYTHING) ->
         for number, links in logged_models.links_for_runs(tx, ids).items():
             if number in found:
                 found[number].models.extend(links)
+    if wanted.versions:
+        of_run = run_versions.of_runs(tx, [each.uuid for each in found.values()])
+        for each in found.values():
+            each.versions.extend(of_run.get(each.uuid, ()))
     return [found[number] for number in ids if number in found]
 
 

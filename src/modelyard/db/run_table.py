@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import BindParameter, bindparam, select
+
+from modelyard.domain.metrics import LARGEST
 
 from .statement import Statement
 from .tables import metric, param, run, run_tag
@@ -33,12 +36,13 @@ TEXT_ATTRIBUTES = {
     "user_id": run.c.user_id,
     "artifact_uri": run.c.artifact_uri,
 }
+NUMBER_ATTRIBUTES = {"end_time": run.c.end_ms, "duration": run.c.end_ms - run.c.start_ms}
 _ATTRIBUTES = {
     name: (
         Statement(select(run.c.id, column).where(_experiment)),
         Statement(select(run.c.id, column).where(_experiment, _some)),
     )
-    for name, column in {**TEXT_ATTRIBUTES, "end_time": run.c.end_ms}.items()
+    for name, column in {**TEXT_ATTRIBUTES, **NUMBER_ATTRIBUTES}.items()
 }
 _key: BindParameter[int] = bindparam("key")
 _TEXTS = {
@@ -100,6 +104,27 @@ class NumberColumn:
             self.state[at] = NAN if is_nan else NUMBER
 
 
+class ReadNumberColumn(NumberColumn):
+    """Texts of which those that spell a number are one; the others are holes."""
+
+    __slots__ = ()
+
+    def put(self, at: int, row: Row) -> None:
+        """Set a row from what its statement returned: id and text."""
+        value = number_in(row[1])
+        self.state[at] = MISSING if value is None else NAN if math.isnan(value) else NUMBER
+        self.values[at] = value or 0.0
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text spells, infinities clamped as in metrics; None if it spells none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return min(max(value, -LARGEST), LARGEST) if not math.isnan(value) else value
+
+
 class TextColumn:
     """Texts as codes into `texts`; -1 is a hole."""
 
@@ -158,6 +183,7 @@ class RunTable:
 
     Attributes:
         lock: held while the table is refreshed and read.
+        version: grows whenever the table is brought up to date with a change.
         ids, uuids, starts, lifecycles: the columns that every search needs; a run that is gone has lifecycle -1.
     """
 
@@ -165,6 +191,7 @@ class RunTable:
         self.experiment = experiment
         self.lock = threading.Lock()
         self.n = 0
+        self.version = 0
         self.ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self.uuids: NDArray[np.bytes_] = np.zeros(0, "S32")
         self.starts: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -197,8 +224,10 @@ class RunTable:
         if not self._loaded:
             self._add(tx.rows(_ALL_RUNS, experiment=self.experiment))
             self._loaded = True
+            self.version += 1
         elif self._due:
             self._reread(tx, sorted(self._due))
+            self.version += 1
         self._due = set()
 
     def _add(self, rows: list[Row]) -> None:
@@ -243,14 +272,18 @@ class RunTable:
             if isinstance(column, TextColumn) and len(column.texts) > 2 * self.n + MOST_OLD_TEXTS:
                 del self._columns[name]
 
+    def number(self, uuid: str) -> int | None:
+        """The id of a run; None if it is not here. The lock is held."""
+        found = np.flatnonzero(self.uuids[: self.n] == uuid.encode())
+        return int(self.ids[found[0]]) if len(found) else None
+
     def column(self, tx: Transaction, kind: str, key: str, aggregate: str = "latest") -> Column | None:
         """A column by kind (`attribute`, `metric`, `param`, `tag`) and key; None if no run ever had the key."""
         found = self._columns.get((kind, key, aggregate))
         if found is None:
             if kind != "attribute" and key not in tx.keys.find(tx, [key]):
                 return None
-            numeric = kind == "metric" or key == "end_time"
-            found = NumberColumn(len(self.ids)) if numeric else TextColumn(len(self.ids))
+            found = _empty(kind, key, aggregate, len(self.ids))
             self._fill(tx, found, kind, key, aggregate, None)
             self._columns[kind, key, aggregate] = found
         return found
@@ -269,6 +302,14 @@ class RunTable:
             at = row_of.get(row[0])
             if at is not None:  # a run of a later commit than the ids were read from: it is stale, and comes again
                 put(at, row)
+
+
+def _empty(kind: str, key: str, aggregate: str, size: int) -> Column:
+    if aggregate == "number":
+        return ReadNumberColumn(size)
+    if kind == "metric" or (kind == "attribute" and key in NUMBER_ATTRIBUTES):
+        return NumberColumn(size)
+    return TextColumn(size)
 
 
 def _statements(kind: str, key: str, aggregate: str) -> tuple[Statement, Statement]:

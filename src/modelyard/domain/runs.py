@@ -71,6 +71,24 @@ class ModelLink:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeVersion:
+    """A registered version that comes from a run.
+
+    Attributes:
+        stage: MLflow's, `None` for none.
+        aliases: by name; environments are not among them.
+        environments: those that point to it.
+    """
+
+    model: str
+    number: int
+    label: str | None
+    stage: str
+    aliases: tuple[str, ...]
+    environments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run with everything that its document shows.
 
@@ -98,6 +116,7 @@ class Run:
     tags: list[tuple[str, str]] = field(default_factory=list)
     datasets: list[DatasetInput] = field(default_factory=list)
     models: list[ModelLink] = field(default_factory=list)
+    versions: list[MadeVersion] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ ALL: Final = None
 """Every key of a kind."""
 
 _KEYED: Final = ("metrics", "params", "tags")
-PARTS: Final = ("info", *_KEYED, "datasets", "models")
+PARTS: Final = ("info", *_KEYED, "datasets", "models", "versions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Selection:
     Attributes:
         info, datasets, models: whether they are wanted.
         metrics, params, tags: the keys that are wanted; None: all of them.
+        versions: whether the registered versions that come from the run are wanted; only if asked for.
     """
 
     info: bool = True
@@ -32,6 +33,7 @@ class Selection:
     tags: frozenset[str] | None = ALL
     datasets: bool = True
     models: bool = True
+    versions: bool = False
 
     def wants(self, part: str) -> bool:
         """Whether anything of a part is wanted."""
@@ -52,7 +54,7 @@ def parse_selection(fields: Iterable[str]) -> Selection:
     if not wanted:
         return EVERYTHING
     keys: dict[str, set[str] | None] = {kind: set() for kind in _KEYED}
-    flags = dict.fromkeys(("info", "datasets", "models"), False)
+    flags = dict.fromkeys(("info", "datasets", "models", "versions"), False)
     for field in wanted:
         part, dot, key = field.partition(".")
         if part in flags and not dot:
@@ -68,4 +70,12 @@ def parse_selection(fields: Iterable[str]) -> Selection:
                 f"Unknown field {field[:100]!r}. Use {', '.join(PARTS)}, or one key of a kind as in 'metrics.loss'."
             )
     some = {part: ALL if chosen is None else frozenset(chosen) for part, chosen in keys.items()}
-    return Selection(flags["info"], some["metrics"], some["params"], some["tags"], flags["datasets"], flags["models"])
+    return Selection(
+        flags["info"],
+        some["metrics"],
+        some["params"],
+        some["tags"],
+        flags["datasets"],
+        flags["models"],
+        flags["versions"],
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelyard.services.controller.board import Board
+from modelyard.services.run_tables import KeyCounts
 
 if TYPE_CHECKING:
     from modelyard.artifacts.places import Places
@@ -33,6 +34,7 @@ class State:
         receiving: bytes of bodies that are not complete yet.
         board: what gateways work by, and which of them wait for the next.
         gateways: generation, and when it was written down, by the name of a gateway.
+        key_counts: which params, metrics and tags runs have.
         wake: tells the controller that a gateway said something, if there is one in this process.
         stopping: whether the server takes no more requests; nobody should wait here any longer.
         url: where this server answers; empty: where the settings say.
@@ -48,6 +50,7 @@ class State:
     receiving: int = 0
     board: Board = field(default_factory=Board)
     gateways: dict[str, tuple[str, int]] = field(default_factory=dict)
+    key_counts: KeyCounts = field(default_factory=KeyCounts)
     wake: Callable[[], None] = lambda: None
     stopping: bool = False
     url: str = ""

@@ -15,7 +15,7 @@ from .clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelyard.db.columns import ColumnStore, Page
+    from modelyard.db.columns import ColumnStore, Page, Window
     from modelyard.db.documents import Documents
     from modelyard.db.keyset import Mark
     from modelyard.db.transaction import Transaction
@@ -181,6 +181,23 @@ def page(
         InvalidArgument: `after` belongs to another order.
     """
     found = columns.page(tx, experiments, node, order, view, limit, after)
+    return run_parts.load(tx, found.ids, wanted), found
+
+
+def window(
+    tx: Transaction,
+    columns: ColumnStore,
+    experiments: Sequence[int],
+    node: Node | None,
+    order: Sequence[OrderKey],
+    view: View,
+    limit: int,
+    offset: int,
+    locate: str,
+    wanted: Selection,
+) -> tuple[list[Run], Window]:
+    """The wanted parts of the runs at some positions, and where the run `locate` stands; see `ColumnStore.window`."""
+    found = columns.window(tx, experiments, node, order, view, limit, offset, locate)
     return run_parts.load(tx, found.ids, wanted), found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from msgspec import Meta
 
 from .message import (
+    GREATEST,
     Answer,
     Count,
     Cursor,
@@ -41,8 +42,9 @@ Fields = Annotated[
     list[str],
     Meta(
         max_length=1000,
-        description="Parts wanted: `info`, `metrics`, `params`, `tags`, `datasets`, `models`, or single keys such as "
-        "`params.lr`, `metrics.loss`, `tags.*`; empty: everything.",
+        description="Parts wanted: `info`, `metrics`, `params`, `tags`, `datasets`, `models`, `versions` (registered "
+        "ones, with what points to them), or single keys such as `params.lr`, `metrics.loss`, `tags.*`; empty: "
+        "everything but `versions`.",
     ),
 ]
 QueryFields = Annotated[
@@ -113,6 +115,21 @@ class RunSearch(Request):
     limit: Limit = 100
     cursor: Cursor = ""
     count: Count = False
+    offset: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=GREATEST,
+                description="Instead of a cursor: how many to skip. For a table that is scrolled to any place; what is "
+                "added or removed meanwhile moves the others.",
+            ),
+        ]
+        | None
+    ) = None
+    locate: Annotated[
+        str, Meta(max_length=250, description="Id of a run whose position is wanted as `place`; with `offset`.")
+    ] = ""
 
 
 class RunCount(Request):
@@ -223,6 +240,17 @@ class ModelLink(Answer):
     step: int
 
 
+class MadeVersion(Answer):
+    """A registered version that comes from a run, and what points to it."""
+
+    model: str
+    version: int
+    label: str | None
+    stage: Annotated[str, Meta(description="As MLflow calls it; `None` for none.")]
+    aliases: list[str]
+    environments: list[str]
+
+
 class Run(Answer):
     """One execution of training code. A part that was not asked for is null."""
 
@@ -234,6 +262,7 @@ class Run(Answer):
     tags: dict[str, str] | None
     datasets: list[Dataset] | None
     models: list[ModelLink] | None
+    versions: list[MadeVersion] | None
 
 
 class RunPage(Answer):
@@ -242,6 +271,7 @@ class RunPage(Answer):
     runs: list[Run]
     next_cursor: NextCursor
     total: Total
+    place: Annotated[int | None, Meta(description="The position of the run `locate`; null: it does not match.")]
 
 
 class Counted(Answer):
@@ -266,6 +296,18 @@ def run(of: domain.Run, wanted: Selection, best: Direction | dict[str, Direction
         models=[ModelLink(model_id=link.model_id, direction=link.direction, step=link.step) for link in of.models]
         if wanted.models
         else None,
+        versions=[_version(each) for each in of.versions] if wanted.versions else None,
+    )
+
+
+def _version(of: domain.MadeVersion) -> MadeVersion:
+    return MadeVersion(
+        model=of.model,
+        version=of.number,
+        label=of.label,
+        stage=of.stage,
+        aliases=list(of.aliases),
+        environments=list(of.environments),
     )
 
 

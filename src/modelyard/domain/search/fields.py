@@ -48,7 +48,9 @@ class Rules:
 
     def type_of(self, field: Field) -> FieldType:
         """Say whether a field is compared as a number or as a text."""
-        if field.kind == "metric" or (field.kind == "attribute" and field.key in self.numeric):
+        if field.kind == "metric" or field.aggregate == "number":
+            return "number"
+        if field.kind == "attribute" and field.key in self.numeric:
             return "number"
         return "text"
 
@@ -99,7 +101,7 @@ _LOGGED_MODEL_ALIASES = {
     "last_updated_timestamp_ms": "last_updated_timestamp",
 }
 _NUMERIC: dict[Entity, frozenset[str]] = {
-    "runs": frozenset({"start_time", "end_time"}),
+    "runs": frozenset({"start_time", "end_time", "duration"}),
     "experiments": frozenset({"experiment_id", "creation_time", "last_update_time"}),
     "registered_models": frozenset(_STAMPS),
     "model_versions": frozenset({"version_number", *_STAMPS}),
@@ -170,6 +172,8 @@ def _own(mlflow: Rules) -> Rules:
     attributes = {**mlflow.sortable, **mlflow.attributes}
     if mlflow.entity == "registered_models":
         attributes["creation_timestamp"] = "creation_timestamp"
+    if mlflow.entity == "runs":
+        attributes["duration"] = "duration"
     everywhere = LISTS | NULLS
     return Rules(
         entity=mlflow.entity,

@@ -5,7 +5,7 @@ MLflow's::
     filter := clause AND clause ...
     clause := NAME OP VALUE | NAME [NOT] IN (VALUE, ...) | NAME IS [NOT] NULL
 
-Ours adds OR, NOT, parentheses, and min(METRIC), max(METRIC), latest(METRIC).
+Ours adds OR, NOT, parentheses, min(METRIC), max(METRIC), latest(METRIC), and number(PARAM or TAG).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from modelyard.domain.search.values import listed, scalar
 MAX_CLAUSES = 1_000
 MAX_DEPTH = 100
 
-AGGREGATES: dict[str, Aggregate] = {"min": "min", "max": "max", "latest": "latest"}
+AGGREGATES: dict[str, Aggregate] = {"min": "min", "max": "max", "latest": "latest", "number": "number"}
 
+_EXAMPLES = ("metrics.loss", "params.lr")
 _RESERVED = frozenset({"and", "or", "not", "in", "is", "like", "ilike", "null", "true", "false"})
 _VALUES = frozenset({"number", "string", "word", "ticked", "path"})
 
@@ -117,6 +118,22 @@ class Parser:
         return node
 
     def _clause(self) -> Comparison:
+        first = self.at
+        try:
+            return self._comparison()
+        except InvalidArgument as error:
+            if self.rules.grammar == "modelyard" and not error.places:
+                # What it is about was read already: the name, the operator, the value.
+                error.places = (self._place(first, max(first, self.at - 1), error.message),)
+            raise
+
+    def _place(self, first: int, last: int, what: str) -> tuple[str, str]:
+        """Where in the filter something is wrong: a pointer with a range of characters (RFC 5147), for programs."""
+        final = self.tokens[last]
+        end = len(self.text) if final.kind == "end" else final.start + len(final.text)
+        return f"/filter#char={self.tokens[first].start},{end}", what
+
+    def _comparison(self) -> Comparison:
         self.clauses += 1
         if self.clauses > MAX_CLAUSES:
             raise InvalidArgument(f"The filter has more than {MAX_CLAUSES} clauses. Ask in several requests.")
@@ -188,17 +205,21 @@ class Parser:
         """Read min(metrics.a) at the cursor.
 
         Raises:
-            InvalidArgument: Another function, or not a metric inside.
+            InvalidArgument: Another function, or not what it takes inside.
         """
         name, _, inner, closing = (*self.tokens[self.at : self.at + 4], *self.tokens[-1:] * 4)[:4]
         aggregate = AGGREGATES.get(name.text.lower())
         if aggregate is None:
             raise self.refusal(f"expected one of {', '.join(AGGREGATES)} before '('")
         if not is_name(inner) or closing.text != ")":
-            raise self.refusal(f"expected {name.text}(metrics.KEY)")
+            of = "params" if aggregate == "number" else "metrics"
+            raise self.refusal(f"expected {name.text}({of}.KEY)")
         field = resolve(inner, self.rules, sorting=sorting)
-        if field.kind != "metric" or self.rules.entity != "runs":
-            raise InvalidArgument(f"{name.text}(...) takes a metric of a run, such as {name.text}(metrics.loss).")
+        kinds = ("param", "tag") if aggregate == "number" else ("metric",)
+        if field.kind not in kinds or self.rules.entity != "runs":
+            takes = "a param or tag of a run" if aggregate == "number" else "a metric of a run"
+            example = f"{name.text}({_EXAMPLES[aggregate == 'number']})"
+            raise InvalidArgument(f"{name.text}(...) takes {takes}, such as {example}.")
         self.at += 4
         return Field(field.kind, field.key, aggregate)
 
@@ -214,7 +235,8 @@ class Parser:
             found = f"'{short(token.text)}'" if token.kind != "end" else "the end"
             return InvalidArgument(
                 f"Cannot read the search: {expected}, found {found} at character {token.start}. "
-                "Example: metrics.loss < 0.1 AND (params.model = 'cnn' OR tags.keep IS NOT NULL)"
+                "Example: metrics.loss < 0.1 AND (params.model = 'cnn' OR tags.keep IS NOT NULL)",
+                [self._place(self.at, self.at, f"{expected}, found {found}")],
             )
         if self.rules.entity == "logged_models":
             return InvalidArgument(

@@ -14,7 +14,7 @@ from typing import Literal
 Entity = Literal["runs", "experiments", "registered_models", "model_versions", "logged_models"]
 Grammar = Literal["mlflow", "modelyard"]
 Kind = Literal["attribute", "metric", "param", "tag", "dataset"]
-Aggregate = Literal["latest", "min", "max"]
+Aggregate = Literal["latest", "min", "max", "number"]
 
 Scalar = str | int | float
 Value = Scalar | tuple[Scalar, ...] | None
@@ -44,7 +44,8 @@ class Field:
     Args:
         kind: Where it lives.
         key: The canonical attribute name, or the metric's, param's or tag's key.
-        aggregate: Which value of a metric's history; `latest` for everything that is not a metric.
+        aggregate: Which value of a metric's history; `number`: a param or tag read as a number, missing where it
+            is none; `latest` for everything else.
     """
 
     kind: Kind

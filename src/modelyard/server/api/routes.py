@@ -23,6 +23,7 @@ from .gateway_routes import GATEWAYS
 from .lineage_routes import LINEAGE
 from .policy_routes import POLICIES
 from .prediction_routes import PREDICTIONS
+from .run_table_routes import RUN_TABLES
 
 _BYTES: Final = "application/octet-stream"
 _GONE: Final = (NotFound,)
@@ -570,6 +571,7 @@ TOTALS: Final = [
 
 ROUTES: Final = [
     *RUNS,
+    *RUN_TABLES,
     *METRICS,
     *EXPERIMENTS,
     *MODELS,

@@ -22,10 +22,13 @@ from modelyard.wire import runs as wire
 from . import cursors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from modelyard.db.columns import ColumnStore
     from modelyard.db.transaction import Transaction
     from modelyard.domain.runs import Run
+    from modelyard.domain.search import Node, OrderKey
+    from modelyard.domain.selection import Selection
     from modelyard.server.call import Call
 
 
@@ -39,9 +42,14 @@ async def search(call: Call, body: wire.RunSearch) -> bytes:
     order = parse_order_by(body.order_by, "runs", "modelyard")
     wanted = parse_selection(body.fields)
     after = cursors.read(body.cursor, "runs", order)
+    if body.offset is not None and body.cursor:
+        raise InvalidArgument("Say either `cursor` or `offset`.", [("/offset", "There is a cursor, too.")])
     # In a transaction of its own: a search of columns must be the first thing in its.
     homes = await experiment_ids(call, body.experiment_ids)
     columns = call.state.columns
+
+    if body.offset is not None:
+        return await call.scan(_window, columns, homes, node, order, body, wanted)
 
     def find(tx: Transaction) -> bytes:  # encoded beside the event loop: runs may be long, and many
         found, page = runs.page(tx, columns, homes, node, order, body.view, body.limit, after, wanted)
@@ -49,10 +57,32 @@ async def search(call: Call, body: wire.RunSearch) -> bytes:
             runs=[wire.run(each, wanted, body.best) for each in found],
             next_cursor=cursors.write(page.last, "runs", order) if page.last is not None else None,
             total=page.total if body.count else None,
+            place=None,
         )
         return msgspec.json.encode(answer)
 
     return await call.scan(find)
+
+
+def _window(
+    tx: Transaction,
+    columns: ColumnStore,
+    homes: list[int],
+    node: Node | None,
+    order: Sequence[OrderKey],
+    body: wire.RunSearch,
+    wanted: Selection,
+) -> bytes:
+    found, window = runs.window(
+        tx, columns, homes, node, order, body.view, body.limit, body.offset or 0, body.locate, wanted
+    )
+    answer = wire.RunPage(
+        runs=[wire.run(each, wanted, body.best) for each in found],
+        next_cursor=None,
+        total=window.total if body.count else None,
+        place=window.place,
+    )
+    return msgspec.json.encode(answer)
 
 
 async def count(call: Call, body: wire.RunCount) -> wire.Counted:
