@@ -1,8 +1,9 @@
-import { useMemo } from "react";
+import { useMemo, useRef } from "react";
 import { short } from "@/lib/format";
 import { Chart } from "./Chart";
 import type { EChartsType } from "./echarts";
 import { useInks } from "./palette";
+import { plain, readout } from "./readout";
 
 export type Bar = { id: string; name: string; value: number; colour: string };
 
@@ -21,9 +22,11 @@ export function Bars({
   onOpen: (id: string) => void;
 }) {
   const inks = useInks();
+  const kept = useRef({ bars, onOpen });
+  kept.current = { bars, onOpen };
   const option = useMemo(
     () => ({
-      grid: { left: 8, right: 12, top: 12, bottom: 8, containLabel: true },
+      grid: { left: 8, right: 12, top: 12, bottom: 8, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
       xAxis: {
         type: "category",
         data: bars.map((each) => each.name.slice(0, 80)),
@@ -37,17 +40,10 @@ export function Bars({
         axisLabel: { color: inks.muted, formatter: (value: number) => short(value) },
         splitLine: { lineStyle: { color: inks.line } },
       },
-      tooltip: {
-        renderMode: "richText",
-        confine: true,
-        backgroundColor: inks.raised,
-        borderColor: inks.line,
-        textStyle: { color: inks.text, fontSize: 12 },
-        formatter: ({ dataIndex }: { dataIndex: number }) => {
-          const bar = bars[dataIndex];
-          return bar ? `${plain(bar.name)}\n${short(bar.value, 6)}` : "";
-        },
-      },
+      tooltip: readout(inks, (at) => {
+        const bar = bars[at];
+        return bar ? `${plain(bar.name)}\n${short(bar.value, 6)}` : "";
+      }),
       series: [
         {
           type: "bar",
@@ -61,27 +57,14 @@ export function Bars({
   );
   const onReady = (chart: EChartsType) => {
     chart.on("click", ({ dataIndex }) => {
-      const bar = bars[dataIndex];
-      if (bar) onOpen(bar.id);
+      const bar = kept.current.bars[dataIndex];
+      if (bar) kept.current.onOpen(bar.id);
     });
     return undefined;
   };
   return (
     <div style={{ height }}>
-      {/* The listener knows the bars that it was made with. */}
-      <Chart
-        key={bars.map((each) => each.id).join()}
-        option={option}
-        label={label}
-        className="!h-full"
-        onReady={onReady}
-      />
+      <Chart option={option} label={label} className="!h-full" onReady={onReady} />
     </div>
   );
-}
-
-/** A person's text in a chart's own read-out, where braces have a meaning; not longer than one can read. */
-export function plain(text: string): string {
-  const line = text.replace(/[{}|]/g, "¦").replace(/\s+/g, " ");
-  return line.length > 80 ? `${line.slice(0, 80)}…` : line;
 }

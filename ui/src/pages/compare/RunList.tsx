@@ -39,7 +39,10 @@ export function RunList({ compared }: { compared: Compared }) {
       "step",
     );
   return (
-    <aside aria-label="Runs that are compared" className="flex max-h-64 min-h-0 flex-col gap-2 md:max-h-none md:w-60">
+    <aside
+      aria-label="Runs that are compared"
+      className="flex max-h-64 min-h-0 flex-col gap-2 md:max-h-none md:w-60 md:shrink-0"
+    >
       <div className="flex items-center justify-between gap-2 text-xs text-muted">
         <span>
           {shown.length === runs.length ? `${runs.length} runs` : `${shown.length} of ${runs.length} runs drawn`}
