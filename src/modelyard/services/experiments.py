@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from modelyard.db import experiment_activity
 from modelyard.db import experiments as db
 from modelyard.domain import validation
 from modelyard.domain.errors import AlreadyExists, InvalidArgument, InvalidState, NotFound
@@ -14,6 +15,7 @@ from .clock import now_ms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from modelyard.db.experiment_activity import Activity
     from modelyard.db.transaction import Transaction
     from modelyard.domain.experiments import Experiment, View
     from modelyard.domain.principals import Principal
@@ -251,6 +253,11 @@ def page(
 def count(tx: Transaction, wanted: Node | None = None, view: View = "active") -> int:
     """How many experiments match."""
     return db.count(tx, wanted, view)
+
+
+def activity(tx: Transaction, ids: Sequence[int]) -> dict[int, Activity]:
+    """What goes on in experiments, by id."""
+    return experiment_activity.of(tx, ids)
 
 
 def active_ids(tx: Transaction) -> list[int]:

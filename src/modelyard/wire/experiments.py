@@ -51,6 +51,15 @@ class ExperimentSearch(Request):
     limit: Limit = 100
     cursor: QueryCursor = ""
     count: Count = False
+    activity: Annotated[bool, Meta(description="Also tell what goes on in each, which looks at every run.")] = False
+
+
+class Activity(Answer):
+    """What goes on in an experiment."""
+
+    runs: Annotated[int, Meta(description="How many runs it has, those in the trash left out.")]
+    running: Annotated[int, Meta(description="How many of them run.")]
+    last_start_ms: Annotated[int | None, Meta(description="When the newest began.")]
 
 
 class Experiment(Answer):
@@ -64,6 +73,7 @@ class Experiment(Answer):
     updated_ms: int
     deleted_ms: int | None
     tags: dict[str, str]
+    activity: Annotated[Activity | None, Meta(description="Null unless a listing was asked for it.")]
 
 
 class ExperimentPage(Answer):
@@ -74,7 +84,7 @@ class ExperimentPage(Answer):
     total: Total
 
 
-def experiment(of: domain.Experiment) -> Experiment:
+def experiment(of: domain.Experiment, activity: Activity | None = None) -> Experiment:
     """The message that describes an experiment."""
     return Experiment(
         id=of.id,
@@ -85,4 +95,5 @@ def experiment(of: domain.Experiment) -> Experiment:
         updated_ms=of.updated_ms,
         deleted_ms=of.deleted_ms,
         tags=of.tags,
+        activity=activity,
     )

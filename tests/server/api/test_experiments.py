@@ -60,3 +60,22 @@ def test_pages(native) -> None:
 def test_ids_that_cannot_be(native) -> None:
     for number in ("77", "x", "-1", "1.0", str(2**63), "9" * 5000, "²"):
         assert native.refused("GET", f"/experiments/{number}")[:2] == (404, "not_found")
+
+
+def test_a_listing_tells_what_goes_on(native) -> None:
+    home, other = (native("POST", "/experiments", {"name": name})["id"] for name in ("busy", "idle"))
+    runs = [native("POST", "/runs", {"experiment_id": home, "start_ms": at})["run_id"] for at in (10, 30, 20)]
+    native("PATCH", f"/runs/{runs[0]}", {"status": "FINISHED"})
+    gone = native("POST", "/runs", {"experiment_id": home, "start_ms": 99})["run_id"]
+    native("DELETE", f"/runs/{gone}")
+
+    def told(**query):
+        found = native("GET", "/experiments", activity="true", **query)["experiments"]
+        return {each["id"]: each["activity"] for each in found}
+
+    active = told()
+    assert active[home] == {"runs": 3, "running": 2, "last_start_ms": 30}
+    assert active[other] == {"runs": 0, "running": 0, "last_start_ms": None}
+    native("DELETE", f"/experiments/{home}")
+    assert told(view="deleted")[home]["runs"] == 4  # its runs are in the trash like itself
+    assert native("GET", "/experiments")["experiments"][0]["activity"] is None

@@ -12,6 +12,7 @@ from modelyard.wire import experiments as wire
 from . import cursors
 
 if TYPE_CHECKING:
+    from modelyard.db.experiment_activity import Activity
     from modelyard.server.call import Call
 
 _GREATEST = 2**63 - 1
@@ -34,11 +35,17 @@ async def search(call: Call, query: wire.ExperimentSearch) -> wire.ExperimentPag
     order = parse_order_by(query.order_by, "experiments", "modelyard")
     after = cursors.read_sorted(query.cursor, "experiments", order)
     found, places = await call.scan(experiments.page, node, order, query.view, limit=query.limit + 1, after=after)
+    found = found[: query.limit]
+    doing = await call.scan(experiments.activity, [each.id for each in found]) if query.activity else {}
     return wire.ExperimentPage(
-        experiments=[wire.experiment(each) for each in found[: query.limit]],
+        experiments=[wire.experiment(each, _activity(doing.get(each.id))) for each in found],
         next_cursor=cursors.following(places, query.limit, "experiments", order),
         total=await call.scan(experiments.count, node, query.view) if query.count else None,
     )
+
+
+def _activity(of: Activity | None) -> wire.Activity | None:
+    return wire.Activity(runs=of.runs, running=of.running, last_start_ms=of.last_start_ms) if of else None
 
 
 async def create(call: Call, body: wire.NewExperiment) -> wire.Experiment:
