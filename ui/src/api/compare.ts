@@ -72,18 +72,19 @@ export function comparedSeries({ key, runs, by, range }: SeriesAsked) {
   });
 }
 
-/** What a run kept under a name, as text; undefined: it kept no such file. Longer files are cut. */
+/** What a run kept under a name, as text; null: it kept no such file. Longer files are cut. */
 export function keptText(runId: string, path: string, most: number) {
   return queryOptions({
     queryKey: ["runs", "one", runId, "kept", path, most],
     staleTime: 60_000,
-    queryFn: async ({ signal }): Promise<Kept | undefined> => {
+    queryFn: async ({ signal }): Promise<Kept | null> => {
       const place = path.split("/").map(encodeURIComponent).join("/");
       const response = await fetch(`/api/v1/runs/${encodeURIComponent(runId)}/artifacts/${place}`, {
         signal,
         headers: { Range: `bytes=0-${most - 1}` },
       });
-      if (response.status === 404) return undefined;
+      if (response.status === 404) return null;
+      if (response.status === 416) return { text: "", whole: 0, cut: false }; // an empty file has no first byte
       if (!response.ok) throw new Problem(response.status, `The server answered ${response.status} for ${path}.`);
       const whole = Number(response.headers.get("Content-Range")?.split("/")[1] ?? "0");
       return { text: await response.text(), whole, cut: whole > most };
