@@ -58,8 +58,8 @@ export function Parallel({
         type: axis.categories ? "category" : axis.log ? "log" : "value",
         ...(axis.categories ? { data: axis.categories.map((each) => plain(each)) } : { scale: true }),
         name: plain(axis.name),
-        nameLocation: "start",
-        nameGap: 20,
+        nameLocation: "end",
+        nameGap: 14,
         inverse: false,
         nameTextStyle: { color: inks.text, fontSize: 12, width: 110, overflow: "truncate" },
         nameTruncate: { maxWidth: 120 },
@@ -71,9 +71,11 @@ export function Parallel({
           width: 90,
           overflow: "truncate",
           hideOverlap: true,
+          textBorderColor: inks.surface,
+          textBorderWidth: 3,
           ...(axis.categories ? {} : { formatter: (value: number) => short(value, 3) }),
         },
-        areaSelectStyle: { color: inks.accent, borderColor: inks.accent, opacity: 0.25, width: 16 },
+        areaSelectStyle: { color: inks.accent, borderColor: inks.accent, borderWidth: 1, opacity: 0.4, width: 16 },
       })),
       series: [
         {

@@ -102,36 +102,38 @@ function Sources({
           ? "None of these runs says which commit it ran."
           : `${count(commits.size)} ${commits.size === 1 ? "commit" : "different commits"}. What is not as in the baseline is marked.`}
       </p>
-      <Table
-        caption="Where the code of each run came from"
-        rows={runs.slice(0, MOST_ROWS)}
-        id={(run) => run.run_id}
-        columns={[
-          {
-            key: "run",
-            head: "Run",
-            cell: (run) => (
-              <Link to="/runs/$runId" params={{ runId: run.run_id }} className="hover:underline">
-                <Clipped text={nameOf(run)} className="max-w-48" />
-              </Link>
-            ),
-          },
-          {
-            key: "commit",
-            head: "Commit",
-            cell: (run) => cell(run, COMMIT, <Commit commit={of(run, COMMIT)} remote={of(run, REMOTE)} />),
-          },
-          { key: "branch", head: "Branch", cell: (run) => cell(run, BRANCH) },
-          {
-            key: "dirty",
-            head: "Changed since",
-            cell: (run) => cell(run, DIRTY, of(run, DIRTY) === "true" ? "yes" : "no"),
-          },
-          { key: "entry", head: "Script", cell: (run) => cell(run, ENTRY) },
-          { key: "command", head: "Command", cell: (run) => cell(run, COMMAND) },
-          { key: "python", head: "Python", cell: (run) => cell(run, PYTHON) },
-        ]}
-      />
+      <div className="max-h-80 overflow-auto">
+        <Table
+          caption="Where the code of each run came from"
+          rows={runs.slice(0, MOST_ROWS)}
+          id={(run) => run.run_id}
+          columns={[
+            {
+              key: "run",
+              head: "Run",
+              cell: (run) => (
+                <Link to="/runs/$runId" params={{ runId: run.run_id }} className="hover:underline">
+                  <Clipped text={nameOf(run)} className="max-w-48" />
+                </Link>
+              ),
+            },
+            {
+              key: "commit",
+              head: "Commit",
+              cell: (run) => cell(run, COMMIT, <Commit commit={of(run, COMMIT)} remote={of(run, REMOTE)} />),
+            },
+            { key: "branch", head: "Branch", cell: (run) => cell(run, BRANCH) },
+            {
+              key: "dirty",
+              head: "Changed since",
+              cell: (run) => cell(run, DIRTY, of(run, DIRTY) === "true" ? "yes" : "no"),
+            },
+            { key: "entry", head: "Script", cell: (run) => cell(run, ENTRY) },
+            { key: "command", head: "Command", cell: (run) => cell(run, COMMAND) },
+            { key: "python", head: "Python", cell: (run) => cell(run, PYTHON) },
+          ]}
+        />
+      </div>
       {runs.length > MOST_ROWS && (
         <p className="px-4 py-2 text-xs text-muted">
           The first {MOST_ROWS} of {count(runs.length)}.

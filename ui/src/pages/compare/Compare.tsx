@@ -36,6 +36,9 @@ const VALUE = [
   { value: "max", label: "Metrics: greatest value" },
 ];
 
+// The charts' library comes while the runs are read, not after them.
+void import("@/charts/Canvas");
+
 const route = getRouteApi("/compare");
 const NO_RUNS: readonly Run[] = [];
 
