@@ -159,7 +159,7 @@ class Recorder:
             [sys.executable, "-P", "-m", "modelyard.serving.gateway.deliverer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,
+            process_group=0,  # Ctrl-C is not for it; in another session Linux would not heed its low priority
         )
         told = {
             "root": str(self._folder.absolute()), "server": self._server, "gateway": self._gateway,
