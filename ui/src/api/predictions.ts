@@ -10,26 +10,44 @@ export type PredictionFilter = Omit<
 >;
 
 const PAGE = 100;
+/** More new ones than this are not put on top: the stream begins anew. */
+export const MOST_NEW = 200;
 
-/** A page's predictions by filter, the newest first. */
-export function predictionsQuery(filter: PredictionFilter) {
+/**
+ * The predictions of a filter, the newest first, page after page. What comes later is not asked for again here: a page
+ * once read does not change, but by feedback.
+ */
+export function streamQuery(filter: PredictionFilter) {
   return infiniteQueryOptions({
-    queryKey: ["predictions", "list", filter],
+    queryKey: ["stream", filter],
     queryFn: ({ pageParam, signal }) =>
       answer(
         api.GET("/api/v1/predictions", { params: { query: { ...filter, limit: PAGE, cursor: pageParam } }, signal }),
       ),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor,
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
   });
 }
 
-/** What came since; the stream shows it above what it has. */
-export async function newer(filter: PredictionFilter, since_ms: number, signal: AbortSignal): Promise<Prediction[]> {
-  const page = await answer(
-    api.GET("/api/v1/predictions", { params: { query: { ...filter, since_ms, limit: 1000 } }, signal }),
+/** What came after a moment, the newest first; asked again whenever the server says that predictions came. */
+export function newerQuery(filter: PredictionFilter, since_ms: number) {
+  return queryOptions({
+    queryKey: ["predictions", "list", filter, since_ms],
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v1/predictions", { params: { query: { ...filter, since_ms, limit: MOST_NEW } }, signal })),
+    select: (page) => page.predictions,
+  });
+}
+
+/** Forgets all but the first page of a stream, and reads that again. */
+export async function restart(filter: PredictionFilter): Promise<void> {
+  const { queryKey } = streamQuery(filter);
+  queries.setQueryData(queryKey, (before) =>
+    before ? { pages: before.pages.slice(0, 1), pageParams: before.pageParams.slice(0, 1) } : before,
   );
-  return page.predictions;
+  await queries.invalidateQueries({ queryKey });
 }
 
 export function predictionQuery(prediction_id: string) {
@@ -44,7 +62,7 @@ export async function giveFeedback(prediction: string, said: { truth?: string; r
   await answer(api.POST("/api/v1/feedback", { body: { prediction, ...said } }));
   await Promise.all([
     queries.invalidateQueries({ queryKey: ["predictions", "one", prediction] }),
-    queries.invalidateQueries({ queryKey: ["predictions", "list"] }),
+    queries.invalidateQueries({ queryKey: ["stream"] }),
     queries.invalidateQueries({ queryKey: ["statistics"] }),
   ]);
 }

@@ -15,6 +15,7 @@ const BARS: Record<string, string> = {
 
 /** What a step's checks say: all requests together first, then each segment. */
 export function Checks({ of, empty }: { of: readonly CheckResult[]; empty: string }) {
+  if (of.length === 0) return <p className="px-4 py-3 text-sm text-muted">{empty}</p>;
   const order = { fail: 0, error: 1, inconclusive: 2, pass: 3 };
   const rank = (verdict: string) =>
     verdict === "fail" || verdict === "error" || verdict === "inconclusive" || verdict === "pass" ? order[verdict] : 4;
@@ -30,7 +31,6 @@ export function Checks({ of, empty }: { of: readonly CheckResult[]; empty: strin
       caption="Checks"
       rows={rows}
       id={(each) => `${each.measure}/${each.segment}/${each.limit}`}
-      empty={empty}
       columns={[
         {
           key: "check",

@@ -70,11 +70,11 @@ function Runs({ of }: { of: Running }) {
       {of.target.model && (
         <span className={cx("text-xs", ready < of.wanted_replicas ? "text-warn" : "text-muted")}>
           {ready} of {of.wanted_replicas} {of.wanted_replicas === 1 ? "replica" : "replicas"}
-          {of.replicas.map((url) => (
-            <span key={url} className="ml-2 font-mono">
-              {url.replace(/^https?:\/\//, "")}
+          {of.replicas.length > 0 && (
+            <span className="block font-mono break-all">
+              {of.replicas.map((url) => url.replace(/^https?:\/\//, "")).join(", ")}
             </span>
-          ))}
+          )}
         </span>
       )}
     </span>

@@ -41,7 +41,7 @@ export function Strip({
               data-state={step.state}
               onClick={() => onChoose(step.at)}
               className={cx(
-                "relative flex h-full w-full flex-col gap-0.5 overflow-hidden rounded-md border px-3 pt-2 pb-2.5 text-left transition-colors hover:border-line-strong",
+                "relative flex h-full w-full flex-col gap-0.5 overflow-hidden rounded-md border px-2.5 pt-2 pb-2.5 text-left transition-colors hover:border-line-strong",
                 box,
                 chosen === step.at && "ring-1 ring-accent",
               )}

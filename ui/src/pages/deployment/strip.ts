@@ -79,7 +79,7 @@ export function strip(rollout: Rollout, events: readonly DeploymentEvent[]): Sho
   const start: Shown = {
     at: -1,
     kind: "start",
-    label: "Start replicas",
+    label: "Start",
     state: state(-1),
     forMs: 0,
     beganMs: rollout.began_ms,
@@ -111,7 +111,7 @@ export function told(step: Shown, now: number): string {
   const least = step.forMs > 0 ? duration(step.forMs) : "";
   if (step.state === "ahead") return least ? `at least ${least}` : "to come";
   if (step.state === "skipped") return "not reached";
-  if (step.state === "waiting") return `waits for somebody${took === undefined ? "" : `, ${duration(took)}`}`;
+  if (step.state === "waiting") return took === undefined ? "waits for somebody" : `waits, ${duration(took)}`;
   if (step.state === "done") return took === undefined ? (step.kind === "golden" ? "passed" : "done") : duration(took);
   const so = took === undefined ? "" : duration(Math.max(0, took));
   if (step.state === "failed") return so ? `failed after ${so}` : "failed";

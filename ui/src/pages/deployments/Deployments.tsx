@@ -4,7 +4,7 @@ import { Plus } from "lucide-react";
 import type { Schemas } from "@/api/client";
 import { type Deployment, deploymentsQuery, ratesQuery } from "@/api/deployments";
 import { percent, short } from "@/lib/format";
-import { Status } from "@/parts/badge";
+import { Badge, Status } from "@/parts/badge";
 import { Button } from "@/parts/button";
 import { SearchBox, Select } from "@/parts/fields";
 import { Page, Section } from "@/parts/page";
@@ -122,7 +122,7 @@ function List({ deployments, rates }: { deployments: Deployment[]; rates: Schema
           key: "name",
           head: "Name",
           cell: (each) => (
-            <span className="flex min-w-40 flex-col gap-0.5">
+            <span className="flex min-w-24 flex-col gap-0.5">
               <Link
                 to="/deployments/$name"
                 params={{ name: each.name }}
@@ -139,26 +139,15 @@ function List({ deployments, rates }: { deployments: Deployment[]; rates: Schema
           key: "phase",
           head: "Health",
           cell: (each) => (
-            <span className="flex min-w-40 flex-col items-start gap-1">
+            <span className="flex min-w-36 flex-col items-start gap-1">
               <Status value={each.phase} />
-              <span dir="auto" title={each.told} className="line-clamp-2 max-w-72 text-xs text-muted">
+              <span dir="auto" title={each.told} className="line-clamp-2 max-w-64 text-xs text-muted">
                 {each.told}
               </span>
             </span>
           ),
         },
-        {
-          key: "stable",
-          head: "Stable",
-          cell: (each) =>
-            each.stable ? <TargetName of={each.stable.target} /> : <span className="text-muted">–</span>,
-        },
-        {
-          key: "canary",
-          head: "Canary",
-          cell: (each) =>
-            each.canary ? <TargetName of={each.canary.target} /> : <span className="text-muted">–</span>,
-        },
+        { key: "versions", head: "Answers", cell: (each) => <Versions of={each} /> },
         {
           key: "traffic",
           head: "Traffic",
@@ -191,6 +180,21 @@ function List({ deployments, rates }: { deployments: Deployment[]; rates: Schema
         },
       ]}
     />
+  );
+}
+
+function Versions({ of }: { of: Deployment }) {
+  if (!of.stable && !of.canary) return <span className="text-muted">nothing</span>;
+  return (
+    <span className="flex min-w-28 flex-col gap-0.5">
+      {of.stable && <TargetName of={of.stable.target} />}
+      {of.canary && (
+        <span className="flex flex-wrap items-center gap-1.5 text-xs">
+          <Badge tone="info">canary</Badge>
+          <TargetName of={of.canary.target} />
+        </span>
+      )}
+    </span>
   );
 }
 

@@ -59,7 +59,13 @@ export function Make({ way, onWay }: { way: "form" | "yaml"; onWay: (way: "form"
                   models={choices.data?.models ?? []}
                   onChange={(change) => setWish({ ...wish, ...change })}
                 />
-                {editor}
+                {wish.model ? (
+                  editor
+                ) : (
+                  <p className="text-sm text-muted">
+                    Say which model; then its spec stands here, and what it would do.
+                  </p>
+                )}
               </div>
             ),
           },
