@@ -26,7 +26,7 @@ def record(tx: Transaction) -> None:
     """Write this transaction's touched runs, as pairs of experiment and run."""
     pairs = array("q")
     for experiment, runs in tx.touched.items():
-        for number in runs:
+        for number in runs or (0,):  # 0: none of its runs, but the experiment itself
             pairs.append(experiment)
             pairs.append(number)
     if sys.byteorder == "little":
@@ -45,7 +45,9 @@ def since(tx: Transaction, mark: int) -> tuple[int, dict[int, set[int]]]:
             if sys.byteorder == "little":  # PostgreSQL's own order is big-endian (log_at_once.py)
                 pairs.byteswap()
             for experiment, number in zip(pairs[::2], pairs[1::2], strict=True):
-                touched.setdefault(experiment, set()).add(number)
+                runs = touched.setdefault(experiment, set())
+                if number:
+                    runs.add(number)
     return next_mark, touched
 
 

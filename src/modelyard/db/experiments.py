@@ -134,6 +134,7 @@ def create(tx: Transaction, name: str, location: str, now: int, by: str) -> int:
     """Insert an experiment; its id."""
     row = tx.row(_INSERT, name=name, location=location, now=now, by=by)
     assert row is not None  # noqa: S101 - RETURNING of one inserted row
+    tx.touch(int(row[0]), ())
     return int(row[0])
 
 
@@ -145,6 +146,7 @@ def locate(tx: Transaction, number: int, location: str) -> None:
 def rename(tx: Transaction, number: int, name: str, now: int) -> None:
     """Give it another name."""
     tx.run(_RENAME, of=number, to=name, now=now)
+    tx.touch(number, ())
 
 
 def set_lifecycle(tx: Transaction, number: int, to: Lifecycle, now: int) -> None:
@@ -158,10 +160,12 @@ def set_lifecycle(tx: Transaction, number: int, to: Lifecycle, now: int) -> None
 def set_tags(tx: Transaction, number: int, tags: Mapping[str, str]) -> None:
     """Add or replace tags; as in MLflow, that does not count as an update of the experiment."""
     tx.many(_SET_TAG, [{"of": number, "key": key, "value": value} for key, value in tags.items()])
+    tx.touch(number, ())
 
 
 def delete_tag(tx: Transaction, number: int, key: str) -> bool:
     """Remove a tag; whether it was there."""
+    tx.touch(number, ())
     return tx.run(_DELETE_TAG, of=number, key=key) > 0
 
 

@@ -24,7 +24,7 @@ class Transaction:
     Attributes:
         dialect: `sqlite` or `postgresql`.
         keys: names of metrics, params and tags as numbers.
-        touched: run ids by experiment id whose documents this transaction makes stale.
+        touched: run ids by experiment id whose documents this transaction makes stale; none: the experiment changed.
         writing: whether what it sees may still be rolled back.
     """
 
@@ -107,7 +107,7 @@ class Transaction:
         return cursor.fetchall() if cursor.description else []
 
     def touch(self, experiment_id: int, run_ids: Iterable[int]) -> None:
-        """Note runs whose documents and columns this transaction makes stale."""
+        """Note runs whose documents and columns this transaction makes stale; none: the experiment alone changed."""
         self.touched.setdefault(experiment_id, set()).update(run_ids)
 
     def after_commit(self, action: Callable[[], None]) -> None:

@@ -120,6 +120,8 @@ class App:
         """No more requests are taken: let nobody wait for what will not come."""
         self.state.stopping = True
         self.state.board.release()
+        if self.state.feed is not None:
+            self.state.feed.close()
 
     def tick(self) -> None:
         """What is due about once a second; on the event loop, so it must be short."""

@@ -73,6 +73,7 @@ _PREFIXES: Final = (
     ("/ajax-api/2.0/mlflow-artifacts/", "mlflow-artifacts"),
     ("/api/2.0/mlflow/logged-models/", "logged-models"),
     ("/ajax-api/2.0/mlflow/logged-models/", "logged-models"),
+    ("/api/v1/changes", "api/v1/changes"),  # as long as a page is open
     ("/api/v1/", "api/v1"),
 )
 ARTIFACTS: Final = "mlflow-artifacts"

@@ -76,6 +76,7 @@ def run_here(
         if claim is not None:
             claim.tell(ready=ready)
         if ready:
+            app.state.stopping = False  # it only hid, and was found all the same
             announce(url)
         else:
             app.stopping()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from modelyard.services.compaction import Compactor
     from modelyard.settings import Settings
 
+    from .feed import Feed
+
 
 @dataclass(slots=True)
 class State:
@@ -34,6 +36,7 @@ class State:
         receiving: bytes of bodies that are not complete yet.
         board: what gateways work by, and which of them wait for the next.
         gateways: generation, and when it was written down, by the name of a gateway.
+        feed: tells pages what changes, once one has asked for it.
         key_counts: which params, metrics and tags runs have.
         wake: tells the controller that a gateway said something, if there is one in this process.
         stopping: whether the server takes no more requests; nobody should wait here any longer.
@@ -50,6 +53,7 @@ class State:
     receiving: int = 0
     board: Board = field(default_factory=Board)
     gateways: dict[str, tuple[str, int]] = field(default_factory=dict)
+    feed: Feed | None = None
     key_counts: KeyCounts = field(default_factory=KeyCounts)
     wake: Callable[[], None] = lambda: None
     stopping: bool = False

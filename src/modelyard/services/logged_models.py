@@ -81,6 +81,7 @@ def create(
         tags=dict(tags),
     )
     db.create(tx, model, principal.name)
+    tx.touch(experiment_id, ())
     return model
 
 
@@ -115,7 +116,9 @@ def finalize(tx: Transaction, principal: Principal, model_id: str, status: Logge
     del principal
     if not db.set_status(tx, model_id, status, now_ms()):
         raise db.not_found(model_id)
-    return get(tx, model_id, deleted=True)
+    found = get(tx, model_id, deleted=True)
+    tx.touch(found.experiment_id, ())
+    return found
 
 
 def discard(tx: Transaction, principal: Principal, model_id: str) -> None:
@@ -125,7 +128,7 @@ def discard(tx: Transaction, principal: Principal, model_id: str) -> None:
         NotFound: there is no such model.
     """
     del principal
-    get(tx, model_id, deleted=True)
+    tx.touch(get(tx, model_id, deleted=True).experiment_id, ())
     db.discard(tx, model_id, now_ms())
 
 
@@ -137,7 +140,9 @@ def add_params(tx: Transaction, principal: Principal, model_id: str, params: Seq
         InvalidArgument: a param would change, or stands twice.
     """
     del principal
-    known = get(tx, model_id, deleted=True).params
+    found = get(tx, model_id, deleted=True)
+    tx.touch(found.experiment_id, ())
+    known = found.params
     wanted = _distinct(params)
     for key, value in wanted.items():
         if known.get(key, value) != value:
@@ -155,7 +160,7 @@ def set_tags(tx: Transaction, principal: Principal, model_id: str, tags: Sequenc
         NotFound: there is no such model.
     """
     del principal
-    get(tx, model_id, deleted=True)
+    tx.touch(get(tx, model_id, deleted=True).experiment_id, ())
     db.set_tags(tx, model_id, dict(tags))
 
 
@@ -166,7 +171,7 @@ def delete_tag(tx: Transaction, principal: Principal, model_id: str, key: str) -
         NotFound: there is no such model, or it has no such tag.
     """
     del principal
-    get(tx, model_id, deleted=True)
+    tx.touch(get(tx, model_id, deleted=True).experiment_id, ())
     if not db.delete_tag(tx, model_id, key):
         raise NotFound(f"No tag with key {key!r} found for model with ID {model_id!r}.")
 

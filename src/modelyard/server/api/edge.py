@@ -46,7 +46,7 @@ class Route:
         summary: one sentence.
         group: under which heading it is described.
         takes: the form of its message: the query for GET and DELETE, else the body. None: there is none.
-        gives: the form of its answer. None: 204, no body.
+        gives: the form of its answer, or of each message of a stream. None: 204, no body.
         status: of a success.
         location: for what is created: where it is, with fields of the answer in braces.
         errors: what can go wrong, beyond what can everywhere.
@@ -128,11 +128,13 @@ class Edge:
             failed = errors.STATUS[ModelyardError]
             await respond(send, *errors.problem(failed, failed.advice), errors.CONTENT_TYPE)
         else:
+            if route.media:
+                return
             if route.gives is not None:
                 body = answer if type(answer) is bytes else _encode(answer)
                 headers = [(b"location", _location(route, answer))] if route.location else []
                 await respond(send, route.status, body, _JSON, *headers)
-            elif not route.media:
+            else:
                 await send({"type": "http.response.start", "status": 204, "headers": []})
                 await send({"type": "http.response.body", "body": b""})
 

@@ -38,6 +38,7 @@ GROUPS: Final = {
     "Logged models": "What one `log_model` call makes, before anything is registered.",
     "Artifacts": "Files of runs, logged models and versions.",
     "Totals": "How much there is.",
+    "Changes": "What changes, as it happens.",
 }
 
 _VARIABLES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -149,6 +150,12 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
 
 
 def _transfer(route: Route, operation: dict[str, Any], kinds: list[errors.Kind], components: dict[str, Any]) -> None:
+    if route.gives is not None:
+        stream = {"schema": {"type": "string", "description": "`data:` lines with one `Changes` as JSON each."}}
+        operation["responses"] = {
+            "200": {"description": "Messages, as long as you listen", "content": {route.media: stream}}
+        }
+        return
     if route.takes is not None:
         operation["parameters"] += _query(route.takes, components)
         operation["responses"] = {"200": {"description": "Found", "content": {route.media: {"schema": {}}}}}

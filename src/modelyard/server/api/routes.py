@@ -6,6 +6,7 @@ from typing import Final
 
 from modelyard.domain.errors import AlreadyExists, InvalidState, NotFound, PermissionDenied
 from modelyard.wire import artifacts as artifact_wire
+from modelyard.wire import changes as change_wire
 from modelyard.wire import environments as environment_wire
 from modelyard.wire import experiments as experiment_wire
 from modelyard.wire import history as history_wire
@@ -16,7 +17,19 @@ from modelyard.wire import runs as run_wire
 from modelyard.wire import totals as total_wire
 from modelyard.wire import versions as version_wire
 
-from . import artifacts, environments, experiments, history, logged_models, metrics, models, runs, totals, versions
+from . import (
+    artifacts,
+    changes,
+    environments,
+    experiments,
+    history,
+    logged_models,
+    metrics,
+    models,
+    runs,
+    totals,
+    versions,
+)
 from .deployment_routes import DEPLOYMENTS
 from .edge import Route
 from .gateway_routes import GATEWAYS
@@ -569,6 +582,18 @@ TOTALS: Final = [
     Route("GET", "/totals", totals.get, "Count everything.", "Totals", gives=total_wire.Totals),
 ]
 
+CHANGES: Final = [
+    Route(
+        "GET",
+        "/changes",
+        changes.follow,
+        "Listen to what changes, as server-sent events.",
+        "Changes",
+        gives=change_wire.Changes,
+        media="text/event-stream",
+    ),
+]
+
 ROUTES: Final = [
     *RUNS,
     *RUN_TABLES,
@@ -586,4 +611,5 @@ ROUTES: Final = [
     *GATEWAYS,
     *PREDICTIONS,
     *TOTALS,
+    *CHANGES,
 ]
