@@ -43,15 +43,29 @@ from modelyard.db.schema import prepare
 from modelyard.settings import load
 
 # How long one example takes says more about a shared machine than about the code.
-hypothesis.settings.register_profile("modelyard", deadline=None)
+hypothesis.settings.register_profile("modelyard", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("modelyard")
 
+SLOW = ("e2e", "reliability", "serving/live", "serving/backends", "cli", "autolog", "packaging", "client")
+"""Folders whose files may take a minute each: they come first, so that no process is left with one at the end."""
 
-def pytest_configure() -> None:
-    """Under nohup, or in the background of a script, some signals are ignored, and so they would be by children."""
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # it would begin with the files that have most tests
+    if config.option.markexpr == "soak":
+        os.environ.setdefault("MODELYARD_FUZZ", "100")
+    # under nohup, or in the background of a script, some signals are ignored, and so they would be by children
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    root = config.rootpath / "tests"
+    ranks = {root / name: rank for rank, name in enumerate(SLOW)}
+    items.sort(key=lambda item: min((ranks[each] for each in item.path.parents if each in ranks), default=len(SLOW)))
 
 
 @pytest.fixture(autouse=True)
@@ -156,22 +170,18 @@ def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any)
 
     from modelyard.http.protocol import Protocol
     from modelyard.server.app import create_app
-
-    class Server(uvicorn.Server):
-        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            app.stopping()  # as the real one, which lets nobody wait then
-            await super().shutdown(sockets)
+    from tests.quick_server import QuickServer
 
     app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", port)) as listening:
         app.state.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none")
-        server = Server(config)
+        server = QuickServer(config, app.stopping)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         # The socket listens already: a request sent before the server is up waits in the backlog.
         yield RunningServer(app.state.url, app)
-        server.should_exit = True
+        server.stop()
         thread.join(30)
         assert not thread.is_alive(), "the server did not stop"
 
