@@ -1,13 +1,11 @@
 """Entries of the journal: one answered request each, as the gateway knows it, and as bytes.
 
-An entry is a MessagePack array of `Entry`'s fields. What all entries of one revision in one role and segment have in
-common is packed once (`Form`): for each request that is a third of what packing a whole `Entry` takes.
+An entry is a MessagePack array of `Entry`'s fields.
 """
 
 from __future__ import annotations
 
 import hashlib
-from struct import Struct
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,17 +13,6 @@ import msgspec
 LONGEST_BODY: Final = 2**20
 """Longer bodies are not kept; of a request its hash is."""
 
-# marks of MessagePack, https://github.com/msgpack/msgpack/blob/master/spec.md
-_NIL: Final = b"\xc0"
-_FALSE: Final = b"\xc2"
-_TRUE: Final = b"\xc3"
-_BIN_32: Final = 0xC6
-_UINT_16: Final = 0xCD
-_UINT_32: Final = b"\xce"
-_UINT_64: Final = b"\xcf"
-
-_BYTES: Final = Struct(">BI").pack
-_LONGEST_US: Final = 2**32 - 1
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -75,10 +62,6 @@ class Entry(NamedTuple):
     input_hash: str | None = None
 
 
-_START: Final = b"\xdc\0%c\xc4\x10" % len(Entry._fields)
-"""An array of so many, whose first one is 16 bytes."""
-
-
 def packed(entry: Entry) -> bytes:
     """An entry as it is written down: a body that is too long, or only its hash is wanted of, is left out."""
     request, response = entry.request, entry.response
@@ -95,21 +78,18 @@ def digest(request: bytes) -> str:
 
 
 class Form:
-    """Packs the entries of one revision in one role and segment.
+    """Packs the entries of one revision in one role and segment, without making an `Entry` of each.
 
     Args:
         deployment, revision, endpoint, model, version, role, segment: see `Entry`.
     """
 
-    __slots__ = ("_begin", "_deployment", "_revision")
+    __slots__ = ("_of",)
 
     def __init__(
         self, deployment: str, revision: int, endpoint: str, model: str, version: str, role: str, segment: str
     ) -> None:
-        of = (revision, endpoint, model, version, role, segment)
-        self._deployment = _encode(deployment) + _UINT_64
-        self._revision = b"".join(map(_encode, of)) + _UINT_32
-        self._begin = Struct(f">{len(_START)}s16s{len(self._deployment)}sQ{len(self._revision)}sIBHB").pack
+        self._of = deployment, revision, endpoint, model, version, role, segment
 
     def packed(
         self,
@@ -133,9 +113,8 @@ class Form:
             hash, request = digest(request), None
         if response is not None and len(response) > LONGEST_BODY:
             response = None
-        latency_us = min(int(seconds * 1e6), _LONGEST_US)
-        begin = self._begin(_START, id, self._deployment, at_ms, self._revision, latency_us, _UINT_16, status, protocol)
-        asked = _NIL if request is None else _BYTES(_BIN_32, len(request)) + request
-        answered = _NIL if response is None else _BYTES(_BIN_32, len(response)) + response
-        rest = _encode((label, score, positive, key, parent, hash))[1:]  # without the mark of an array
-        return b"".join((begin, asked, answered, _TRUE if hashed else _FALSE, rest))
+        deployment, revision, endpoint, model, version, role, segment = self._of
+        return _encode(
+            (id, deployment, at_ms, revision, endpoint, model, version, role, segment, int(seconds * 1e6), status,
+             protocol, request, response, hashed, label, score, positive, key, parent, hash)
+        )  # fmt: skip
