@@ -29,7 +29,7 @@ export const latestQuery = latest("", 10);
 export const registryQuery = queryOptions({
   queryKey: ["models", "list", "history"],
   queryFn: async ({ signal }) =>
-    (await answer(api.GET("/api/v1/history", { params: { query: { limit: 12 } }, signal }))).events,
+    (await answer(api.GET("/api/v1/history", { params: { query: { limit: 20 } }, signal }))).events,
 });
 
 /** Models that were changed last. */

@@ -5,7 +5,10 @@ import { Section } from "@/parts/page";
 import { Waiting } from "@/parts/states";
 import { Ago, Clipped } from "@/parts/text";
 import { tell } from "../model/tell";
+import { withoutEchoes } from "./events";
 import { More } from "./More";
+
+const MOST = 8;
 
 /** What was done to models lately, and by whom. */
 export function Registry() {
@@ -16,25 +19,27 @@ export function Registry() {
         {() =>
           asked.data?.length ? (
             <ol>
-              {asked.data.map((event) => (
-                <li
-                  key={event.id}
-                  className="flex items-baseline justify-between gap-3 border-b border-line px-4 py-1.5 text-sm last:border-0 hover:bg-hover"
-                >
-                  <span className="min-w-0">
-                    <span dir="auto" className="line-clamp-2 break-words">
-                      <Subject of={event} /> {tell(event)}
+              {withoutEchoes(asked.data)
+                .slice(0, MOST)
+                .map((event) => (
+                  <li
+                    key={event.id}
+                    className="flex items-baseline justify-between gap-3 border-b border-line px-4 py-1.5 text-sm last:border-0 hover:bg-hover"
+                  >
+                    <span className="min-w-0">
+                      <span dir="auto" className="line-clamp-2 break-words">
+                        <Subject of={event} /> {tell(event)}
+                      </span>
+                      <Clipped
+                        text={event.reason ? `${event.principal}: ${event.reason}` : event.principal}
+                        className="text-xs text-muted"
+                      />
                     </span>
-                    <Clipped
-                      text={event.reason ? `${event.principal}: ${event.reason}` : event.principal}
-                      className="text-xs text-muted"
-                    />
-                  </span>
-                  <span className="shrink-0 text-xs text-muted">
-                    <Ago ms={event.at_ms} />
-                  </span>
-                </li>
-              ))}
+                    <span className="shrink-0 text-xs text-muted">
+                      <Ago ms={event.at_ms} />
+                    </span>
+                  </li>
+                ))}
             </ol>
           ) : (
             <p className="px-4 py-6 text-sm text-muted">Nothing was registered yet.</p>
