@@ -13,6 +13,9 @@ export type Band = {
   y: readonly number[];
 };
 
+/** Of a window that is alone. */
+const WINDOW_MS = 1000;
+
 /** Shares of a whole over time, on top of each other. */
 export function StackedArea({
   x,
@@ -35,6 +38,10 @@ export function StackedArea({
 }) {
   const inks = useInks();
   const option = useMemo((): EChartsCoreOption => {
+    const last = x.at(-1);
+    const before = x.at(-2);
+    // a window stands for its whole length, the last one too
+    const end = last === undefined ? [] : [last + (before === undefined ? WINDOW_MS : last - before)];
     const upright = marks.filter((each) => each.x !== undefined);
     return {
       grid: { left: 44, right: 12, top: 12, bottom: 24 },
@@ -71,12 +78,11 @@ export function StackedArea({
         name: band.label,
         type: "line",
         stack: "all",
-        step: "end",
         symbol: "none",
         lineStyle: { width: 0 },
         areaStyle: { color: ink(inks, band.slot), opacity: 0.75 },
         itemStyle: { color: ink(inks, band.slot) },
-        data: x.map((moment, at) => [moment, band.y[at] ?? 0]),
+        data: [...x.map((moment, at) => [moment, band.y[at] ?? 0]), ...end.map((at) => [at, band.y.at(-1) ?? 0])],
         ...(n === 0 && {
           markLine: {
             silent: true,

@@ -19,7 +19,7 @@ export function Whiskers({ of, label }: { of: readonly Whisker[]; label: string 
       {of.map((each) => (
         <li
           key={each.key}
-          className="grid grid-cols-[minmax(5rem,9rem)_minmax(0,1fr)_auto] items-center gap-x-3 text-sm"
+          className="grid grid-cols-[minmax(4.5rem,6.5rem)_minmax(0,1fr)_auto] items-center gap-x-3 text-sm"
         >
           <span dir="auto" className="truncate" title={each.label}>
             {each.label}

@@ -60,6 +60,11 @@ export function duration(ms: number | null | undefined): string {
   return `${Math.floor(h / 24)} d ${h % 24} h`;
 }
 
+/** A latency: as a length of time, with a tenth below ten milliseconds. */
+export function latency(ms: number | null | undefined): string {
+  return ms != null && ms >= 1 && ms < 10 ? `${ms.toFixed(1)} ms` : duration(ms);
+}
+
 export function bytes(value: number | null | undefined): string {
   if (value == null) return "–";
   if (value < 1000) return `${value} B`;

@@ -69,7 +69,7 @@ export function Checks({ of, empty }: { of: readonly CheckResult[]; empty: strin
           head: "Limit",
           number: true,
           cell: (each) => (
-            <span title={each.limit === null ? each.told : String(each.limit)} className="text-muted">
+            <span title={each.limit === null ? each.told : String(each.limit)} className="whitespace-nowrap text-muted">
               {each.limit === null
                 ? "–"
                 : `${AT_LEAST.has(each.measure) ? "≥" : "≤"} ${measured(each.measure, each.limit)}`}

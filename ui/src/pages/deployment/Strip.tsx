@@ -41,12 +41,12 @@ export function Strip({
               data-state={step.state}
               onClick={() => onChoose(step.at)}
               className={cx(
-                "relative flex h-full w-full flex-col gap-0.5 overflow-hidden rounded-md border px-2.5 pt-2 pb-2.5 text-left transition-colors hover:border-line-strong",
+                "relative flex h-full w-full flex-col gap-0.5 overflow-hidden rounded-md border px-2 pt-2 pb-2.5 text-left transition-colors hover:border-line-strong",
                 box,
                 chosen === step.at && "ring-1 ring-accent",
               )}
             >
-              <span className="flex items-center gap-1.5 text-sm font-medium">
+              <span className="flex items-center gap-1 text-sm font-medium">
                 <Icon
                   className={cx("size-4 shrink-0", ink, moving && "animate-spin [animation-duration:2s]")}
                   aria-hidden

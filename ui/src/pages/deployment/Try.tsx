@@ -12,7 +12,7 @@ import {
   type TrialAnswer,
   type TrialForm,
 } from "@/api/deployments";
-import { duration } from "@/lib/format";
+import { latency } from "@/lib/format";
 import { Badge } from "@/parts/badge";
 import { Button } from "@/parts/button";
 import { Code } from "@/parts/code";
@@ -306,7 +306,7 @@ function Shown({ answer, body, headers, protocol, name }: Answered & { name: str
       <div className="flex flex-wrap items-center gap-2">
         <Badge tone={good ? "good" : "bad"}>{answer.status}</Badge>
         <span className="text-sm text-muted">
-          in <span className="tabular-nums">{duration(answer.latency_ms)}</span>
+          in <span className="tabular-nums">{latency(answer.latency_ms)}</span>
         </span>
         {answer.role && <Badge tone={answer.role === "stable" ? "good" : "info"}>{answer.role}</Badge>}
       </div>

@@ -1,5 +1,5 @@
 import type { CheckResult, DeploymentEvent, Rollout, RolloutStep } from "@/api/deployments";
-import { duration, percent } from "@/lib/format";
+import { duration, latency, percent } from "@/lib/format";
 
 export type StepState = "done" | "current" | "waiting" | "paused" | "failed" | "stopped" | "skipped" | "ahead";
 
@@ -138,7 +138,7 @@ export function rolloutProgress(rollout: Rollout, now: number): number {
 /** A check's number in its unit. */
 export function measured(measure: string, value: number | null): string {
   if (value === null) return "–";
-  if (measure === "latency") return duration(value * 1000);
+  if (measure === "latency") return latency(value * 1000);
   if (measure === "score_shift") return String(Number(value.toPrecision(3)));
   return percent(value);
 }

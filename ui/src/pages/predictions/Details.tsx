@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { Check, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { giveFeedback, type Prediction, type PredictionDetails, predictionQuery } from "@/api/predictions";
-import { duration, moment, short } from "@/lib/format";
+import { latency, moment, short } from "@/lib/format";
 import { Badge } from "@/parts/badge";
 import { Button } from "@/parts/button";
 import { Code, CopyButton } from "@/parts/code";
@@ -52,7 +52,7 @@ function Shown({ of }: { of: PredictionDetails }) {
         {moment(of.at_ms)} (<Ago ms={of.at_ms} />)
       </span>,
     ],
-    ["Took", duration(of.latency_ms)],
+    ["Took", latency(of.latency_ms)],
     [
       "Status",
       <Badge key="status" tone={of.status >= 500 ? "bad" : of.status >= 400 ? "warn" : "good"}>
@@ -169,7 +169,7 @@ function Shadow({ of, beside }: { of: Prediction; beside: Prediction }) {
     <li className="flex flex-col gap-1.5">
       <div className="flex flex-wrap items-center gap-2 text-sm">
         <Who of={of} />
-        <span className="text-muted tabular-nums">{duration(of.latency_ms)}</span>
+        <span className="text-muted tabular-nums">{latency(of.latency_ms)}</span>
         {same !== undefined && <Badge tone={same ? "good" : "warn"}>{same ? "the same" : "another answer"}</Badge>}
         {of.right !== null && <Right value={of.right} />}
       </div>

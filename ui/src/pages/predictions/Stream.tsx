@@ -3,10 +3,9 @@ import { ArrowUp } from "lucide-react";
 import { useEffect, useRef } from "react";
 import type { Prediction } from "@/api/predictions";
 import { cx } from "@/lib/cx";
-import { duration, short } from "@/lib/format";
+import { latency, moment, short } from "@/lib/format";
 import { Badge } from "@/parts/badge";
 import { Button } from "@/parts/button";
-import { Ago } from "@/parts/text";
 import { brief } from "./filter";
 import { Right } from "./Right";
 
@@ -68,7 +67,7 @@ export function Stream({
         onScroll={(event) => onTop(event.currentTarget.scrollTop < ROW)}
         className="h-full min-h-72 overflow-auto rounded-lg border border-line bg-surface"
       >
-        <table className="w-full min-w-[64rem] table-fixed text-sm">
+        <table className="w-full min-w-[60rem] table-fixed text-sm">
           <caption className="sr-only">Predictions, the newest first</caption>
           <thead className="sticky top-0 z-[1] bg-surface">
             <tr className="text-left text-xs text-muted shadow-[inset_0_-1px_0_var(--line)]">
@@ -108,17 +107,31 @@ export function Stream({
 }
 
 const HEADS = [
-  ["When", "w-32"],
-  ["Deployment", "w-32"],
-  ["Version", "w-28"],
-  ["Role", "w-24"],
-  ["Segment", "w-24"],
+  ["When", "w-26"],
+  ["Deployment", "w-28"],
+  ["Version", "w-20"],
+  ["Role", "w-22"],
+  ["Segment", "w-22"],
   ["Input", ""],
-  ["Answer", "w-40"],
+  ["Answer", "w-32"],
   ["Feedback", "w-24"],
-  ["Status", "w-18"],
+  ["Status", "w-16"],
   ["Took", "w-20 text-right"],
 ] as const;
+
+const TODAY = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const EARLIER = new Intl.DateTimeFormat("en", {
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
+
+/** The time of day, of earlier days with the date. */
+function clock(ms: number): string {
+  return new Date(ms).toDateString() === new Date().toDateString() ? TODAY.format(ms) : EARLIER.format(ms);
+}
 
 function Row({ of, chosen, onChoose }: { of: Prediction; chosen: boolean; onChoose: (id: string) => void }) {
   const input = brief(of.input);
@@ -138,7 +151,9 @@ function Row({ of, chosen, onChoose }: { of: Prediction; chosen: boolean; onChoo
             onChoose(of.id);
           }}
         >
-          <Ago ms={of.at_ms} />
+          <time dateTime={new Date(of.at_ms).toISOString()} title={moment(of.at_ms)}>
+            {clock(of.at_ms)}
+          </time>
         </button>
       </td>
       <td dir="auto" className="truncate px-3" title={of.deployment}>
@@ -166,7 +181,7 @@ function Row({ of, chosen, onChoose }: { of: Prediction; chosen: boolean; onChoo
       <td className={cx("px-3 tabular-nums", of.status >= 500 ? "text-bad" : of.status >= 400 ? "text-warn" : "")}>
         {of.status}
       </td>
-      <td className="num px-3">{duration(of.latency_ms)}</td>
+      <td className="num px-3">{latency(of.latency_ms)}</td>
     </tr>
   );
 }

@@ -7,7 +7,7 @@ import { Columns } from "@/charts/Columns";
 import { LineChart } from "@/charts/LineChart";
 import { ink, useInks } from "@/charts/palette";
 import { Whiskers } from "@/charts/Whiskers";
-import { count, duration, percent } from "@/lib/format";
+import { count, latency, percent } from "@/lib/format";
 import { Select } from "@/parts/fields";
 import { Page, Section } from "@/parts/page";
 import { Empty, Skeleton, Waiting } from "@/parts/states";
@@ -222,7 +222,7 @@ function Shown({
         </div>
       )}
       <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Figure name="Right" title={withInterval(of.total)} below={feedback(of.total)}>
+        <Figure name="Correctness" title={withInterval(of.total)} below={feedback(of.total)}>
           {percent(of.total.correctness)}
         </Figure>
         <Figure name="Calls" below={`${of.versions.length} ${of.versions.length === 1 ? "version" : "versions"}`}>
@@ -231,12 +231,12 @@ function Shown({
         <Figure name="Errors" below={`${count(of.total.errors)} answered with 5xx`}>
           {percent(of.total.error_rate)}
         </Figure>
-        <Figure name="Latency, 95 %" below={`median ${duration(of.total.latency_p50_ms)}`}>
-          {duration(of.total.latency_p95_ms)}
+        <Figure name="Latency, 95 %" below={`median ${latency(of.total.latency_p50_ms)}`}>
+          {latency(of.total.latency_p95_ms)}
         </Figure>
       </div>
       <div className="grid gap-4 lg:grid-cols-2">
-        <Section title="Right, by version">
+        <Section title="Correctness by version">
           <Whiskers
             label="Correctness by version, with 95 % intervals"
             of={of.versions.map((each) => whisker(each, called(each, of.versions), nameOf(each, of.versions)))}
@@ -251,7 +251,7 @@ function Shown({
             label={`Calls per ${window}, by version`}
           />
         </Section>
-        <Section title={`Right, per ${window}`}>
+        <Section title={`Correctness per ${window}`}>
           {lines.length > 0 ? (
             <LineChart
               series={lines}
@@ -266,7 +266,7 @@ function Shown({
         </Section>
       </div>
       {segments.length > 0 && !chosen && (
-        <Section title="Right, by segment and version">
+        <Section title="Correctness by segment and version">
           <div className="grid gap-x-8 gap-y-5 lg:grid-cols-2">
             {segments.map((segment) => (
               <div key={segment.segment} className="min-w-0">
@@ -298,8 +298,8 @@ function Shown({
               { key: "calls", head: "Copies", number: true, cell: (each) => count(each.calls) },
               { key: "agreement", head: "Same answer", number: true, cell: (each) => percent(each.agreement) },
               { key: "pairs", head: "Compared", number: true, cell: (each) => count(each.pairs) },
-              { key: "right", head: "Right", number: true, cell: (each) => withInterval(each) },
-              { key: "p95", head: "95 %", number: true, cell: (each) => duration(each.latency_p95_ms) },
+              { key: "right", head: "Correctness", number: true, cell: (each) => withInterval(each) },
+              { key: "p95", head: "95 %", number: true, cell: (each) => latency(each.latency_p95_ms) },
             ]}
           />
         </Section>
@@ -346,12 +346,12 @@ function Numbers({ of }: { of: Found }) {
           ),
         },
         { key: "errors", head: "Errors", number: true, cell: (each) => percent(each.error_rate) },
-        { key: "right", head: "Right", number: true, cell: (each) => withInterval(each) },
+        { key: "right", head: "Correctness", number: true, cell: (each) => withInterval(each) },
         { key: "answered", head: "Feedback", number: true, cell: (each) => count(each.answered) },
         { key: "positive", head: "Positive", number: true, cell: (each) => percent(each.positive_share) },
-        { key: "p50", head: "Median", number: true, cell: (each) => duration(each.latency_p50_ms) },
-        { key: "p95", head: "95 %", number: true, cell: (each) => duration(each.latency_p95_ms) },
-        { key: "p99", head: "99 %", number: true, cell: (each) => duration(each.latency_p99_ms) },
+        { key: "p50", head: "Median", number: true, cell: (each) => latency(each.latency_p50_ms) },
+        { key: "p95", head: "95 %", number: true, cell: (each) => latency(each.latency_p95_ms) },
+        { key: "p99", head: "99 %", number: true, cell: (each) => latency(each.latency_p99_ms) },
       ]}
     />
   );
