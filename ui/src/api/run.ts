@@ -96,7 +96,7 @@ type Waiting = {
 
 const NOTHING: Points = { steps: new Float64Array(), times: new Float64Array(), values: [], total: 0, sampled: false };
 /** So many series are asked for in one request. */
-const MOST_KEYS = 24;
+const MOST_KEYS = 8;
 let waiting: Waiting[] = [];
 
 /** What charts ask for within a moment goes in one request, or in few. */

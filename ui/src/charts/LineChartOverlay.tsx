@@ -39,6 +39,8 @@ export function LineChartOverlay(props: Props) {
   const { id, group, label, series, xKind, range, whole, width, height, logX, onZoom } = props;
   const box = useRef<HTMLDivElement>(null);
   const [drag, setDrag] = useState<Range>();
+  // Where the drag began, also before React has drawn it.
+  const begun = useRef<number>(undefined);
   const cursor = useCursor(group);
   const rule = useMemo(() => ruler(range, logX), [range, logX]);
   const shown = cursor && cursor.x >= range[0] && cursor.x <= range[1] ? cursor : undefined;
@@ -80,21 +82,26 @@ export function LineChartOverlay(props: Props) {
 
   const onPointerMove = (event: PointerEvent<HTMLElement>) => {
     const share = shareOf(event);
-    if (drag) setDrag([drag[0], share]);
+    if (begun.current !== undefined) setDrag([begun.current, share]);
     const top = event.clientY - event.currentTarget.getBoundingClientRect().top;
     moveCursor(group, { x: snapped(rule.at(share)), from: id, top, spoken: false });
   };
   const onPointerDown = (event: PointerEvent<HTMLElement>) => {
     if (event.button !== 0) return;
     event.currentTarget.setPointerCapture(event.pointerId);
-    const share = shareOf(event);
-    setDrag([share, share]);
+    begun.current = shareOf(event);
   };
-  const onPointerUp = () => {
-    if (drag && Math.abs(drag[1] - drag[0]) * width >= LEAST_DRAG_PX) {
-      onZoom(within([rule.at(drag[0]), rule.at(drag[1])], whole));
-    }
+  const stop = () => {
+    begun.current = undefined;
     setDrag(undefined);
+  };
+  const onPointerUp = (event: PointerEvent<HTMLElement>) => {
+    const from = begun.current;
+    const to = shareOf(event);
+    stop();
+    if (from !== undefined && Math.abs(to - from) * width >= LEAST_DRAG_PX) {
+      onZoom(within([rule.at(from), rule.at(to)], whole));
+    }
   };
   const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
     const next = keyed(event, { rule, range, whole, series, x: shown?.x });
@@ -125,7 +132,7 @@ export function LineChartOverlay(props: Props) {
       onPointerMove={onPointerMove}
       onPointerDown={onPointerDown}
       onPointerUp={onPointerUp}
-      onPointerCancel={() => setDrag(undefined)}
+      onPointerCancel={stop}
       onPointerLeave={() => leave(group, id)}
       onBlur={() => leave(group, id)}
       onDoubleClick={() => onZoom(null)}

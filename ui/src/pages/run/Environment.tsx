@@ -76,7 +76,7 @@ export function Environment({ run }: { run: Run }) {
   }
   const container = part(machine, "container");
   return (
-    <div className="grid gap-4 lg:grid-cols-2">
+    <div className="grid items-start gap-4 lg:grid-cols-2">
       <Section title={<>Code {dirty && <Badge tone="warn">changed since the commit</Badge>}</>}>
         {git.length ? <Facts of={git} /> : <p className="text-sm text-muted">Outside of git.</p>}
       </Section>

@@ -46,6 +46,7 @@ export function MetricChart({ runId, startMs, metric, settings, zoom, onZoom, po
   const finer = useQuery({
     ...pointsQuery(runId, { key: metric, by, points, start: asked?.[0], end: asked?.[1] }),
     enabled: asked !== undefined && base.data?.sampled === true,
+    staleTime: 60_000,
   });
 
   // While a finer picture is on its way, the finer one before it is shown if it covers the range.

@@ -78,12 +78,12 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
   let drawn = 0;
   return (
     <div className="flex flex-col gap-4">
-      <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
         <SearchBox
           label="Search metrics"
           value={search.find ?? ""}
           onChange={(value) => go({ find: value || undefined })}
-          className="w-64 max-w-full"
+          className="w-48 max-w-full"
         />
         <Select
           label="Horizontal axis"
@@ -257,7 +257,7 @@ function Smoothing({ value, onChange }: { value: number; onChange: (value: numbe
         step={0.01}
         value={shown}
         onChange={(event) => setShown(Number(event.target.value))}
-        className="w-28 accent-accent"
+        className="h-1 w-28 appearance-none rounded-full bg-line-strong [&::-moz-range-thumb]:size-3.5 [&::-moz-range-thumb]:rounded-full [&::-moz-range-thumb]:border-0 [&::-moz-range-thumb]:bg-accent [&::-webkit-slider-thumb]:size-3.5 [&::-webkit-slider-thumb]:appearance-none [&::-webkit-slider-thumb]:rounded-full [&::-webkit-slider-thumb]:bg-accent"
       />
       <output htmlFor={id} className="w-9 text-xs text-muted tabular-nums">
         {shown.toFixed(2)}

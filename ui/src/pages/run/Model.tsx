@@ -117,7 +117,7 @@ function One({ run, place }: { run: Run; place: Place }) {
   if (manifest.isError) return <Trouble error={manifest.error} retry={() => void manifest.refetch()} />;
   const found = manifest.data;
   return (
-    <div className="grid gap-4 lg:grid-cols-2">
+    <div className="grid items-start gap-4 lg:grid-cols-2">
       {place.root.kind === "logged_model" && <Logged id={place.root.id} run={run} />}
       {found ? (
         <>

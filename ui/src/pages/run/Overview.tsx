@@ -9,6 +9,7 @@ import { Field, Input, SearchBox, Switch, TextArea } from "@/parts/fields";
 import { Section } from "@/parts/page";
 import { Clipped, LongText, Num } from "@/parts/text";
 import { complain } from "@/parts/toast";
+import { isStage, isSystem } from "./groups";
 import { useGo, useSearch } from "./place";
 import { Rows } from "./Rows";
 
@@ -111,7 +112,14 @@ function Value({ text }: { text: string }) {
 
 function MetricsTable({ metrics, find }: { metrics: Metrics; find: string }) {
   const go = useGo();
-  const all = useMemo(() => Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1)), [metrics]);
+  // Of the machine and of stages there are tabs; here they are found when one looks for them.
+  const all = useMemo(
+    () =>
+      Object.entries(metrics)
+        .filter(([key]) => find !== "" || !(isSystem(key) || isStage(key)))
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    [metrics, find],
+  );
   const rows = useMemo(() => all.filter(([key]) => matches(find, key)), [all, find]);
   return (
     <Section title={counted("Metrics", rows.length, all.length)} flush>

@@ -19,7 +19,7 @@ export function Reproduce({ run }: { run: Run }) {
   const version = run.versions?.[0];
   const possible = files.has("environment.json");
   return (
-    <div className="grid gap-4 lg:grid-cols-2">
+    <div className="grid items-start gap-4 lg:grid-cols-2">
       <Section title="Run it again">
         <div className="flex flex-col gap-3 text-sm">
           <Code

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { EllipsisVertical, GitCompareArrows, Pencil, RotateCcw, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Problem } from "@/api/client";
 import { changeRun, deleteRun, experimentQuery, type Run as OneRun, restoreRun, runQuery } from "@/api/run";
 import { Badge, Status } from "@/parts/badge";
@@ -17,6 +17,7 @@ import { Ago, Clipped, Took } from "@/parts/text";
 import { complain, say } from "@/parts/toast";
 import { Artifacts } from "./artifacts/Artifacts";
 import { Environment } from "./Environment";
+import { isStage, isSystem } from "./groups";
 import { Metrics } from "./Metrics";
 import { Model } from "./Model";
 import { Overview } from "./Overview";
@@ -28,6 +29,7 @@ import { Timings } from "./Timings";
 export function Run() {
   const runId = useRunId();
   const query = useQuery(runQuery(runId));
+  usePreparedCharts();
   if (query.isPending || (query.isPlaceholderData && query.data?.run_id !== runId)) {
     return (
       <Page title="Run" heading={<span className="text-muted">Run</span>}>
@@ -53,6 +55,16 @@ export function Run() {
     );
   }
   return <Shown run={query.data} />;
+}
+
+/** Loads what draws charts before the first one has its numbers: at once where charts are shown, else at leisure. */
+function usePreparedCharts() {
+  const { tab } = useSearch();
+  const now = tab === "metrics" || tab === "system";
+  useEffect(() => {
+    const timer = setTimeout(() => void import("@/charts/Canvas"), now ? 0 : 300);
+    return () => clearTimeout(timer);
+  }, [now]);
 }
 
 function Shown({ run }: { run: OneRun }) {
@@ -106,15 +118,6 @@ function Shown({ run }: { run: OneRun }) {
       />
     </Page>
   );
-}
-
-function isSystem(key: string): boolean {
-  return key.startsWith("system/");
-}
-
-/** Durations of stages are shown as timings. */
-function isStage(key: string): boolean {
-  return key.startsWith("stage/") && key.endsWith("/seconds");
 }
 
 function Counted({ name, count }: { name: string; count: number }) {

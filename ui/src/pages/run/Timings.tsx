@@ -42,7 +42,7 @@ export function Timings({ run }: { run: Run }) {
           label="Stages"
           rows={stages}
           id={(_, at) => at}
-          widths={["min(14rem, 40%)", "5rem", "auto"]}
+          widths={["28%", "5rem", "auto"]}
           head={[
             "Stage",
             <span key="took" className="block text-right">

@@ -1,3 +1,13 @@
+/** What the machine was doing meanwhile. */
+export function isSystem(key: string): boolean {
+  return key.startsWith("system/");
+}
+
+/** How long a stage took, which is shown as timings. */
+export function isStage(key: string): boolean {
+  return key.startsWith("stage/") && key.endsWith("/seconds");
+}
+
 /** Metrics whose names begin alike, by name: `train/loss` is in `train`; what has no slash comes first. */
 export function groupsOf(keys: readonly string[], find: string): { name: string; keys: string[] }[] {
   const wanted = matcher(find);

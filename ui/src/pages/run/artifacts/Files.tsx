@@ -42,7 +42,7 @@ export function Files({
     );
   }
   return (
-    <div className="grid gap-4 lg:grid-cols-[minmax(14rem,22rem)_minmax(0,1fr)]">
+    <div className="grid items-start gap-4 lg:grid-cols-[minmax(14rem,22rem)_minmax(0,1fr)]">
       <nav
         aria-label="Files"
         className="max-h-72 min-w-0 overflow-auto rounded-lg border border-line bg-surface p-2 lg:max-h-[calc(100dvh-14rem)]"
