@@ -51,11 +51,24 @@ SLOW = ("e2e", "reliability", "serving/live", "serving/backends", "cli", "autolo
 """Folders whose files may take a minute each: they come first, so that no process is left with one at the end."""
 
 
+_BYTECODE = pytest.StashKey[bool]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False  # it would begin with the files that have most tests
     if config.option.markexpr == "soak":
         os.environ.setdefault("MODELYARD_FUZZ", "100")
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and config.args_source is config.ArgsSource.TESTPATHS:
+        # Each process reads all files, which is mostly compiling them: each begins at another place, and finds what the
+        # others have compiled when it comes there. The order is made the same for all when they have been read.
+        config.stash[_BYTECODE] = sys.dont_write_bytecode
+        sys.dont_write_bytecode = False
+        tests = config.rootpath / "tests"
+        places = sorted(map(str, [*tests.glob("[a-z]*/"), *tests.glob("test_*.py")]))
+        begin = len(places) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+        config.args[:] = places[begin:] + places[:begin]
     # under nohup, or in the background of a script, some signals are ignored, and so they would be by children
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -65,7 +78,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     root = config.rootpath / "tests"
     ranks = {root / name: rank for rank, name in enumerate(SLOW)}
-    items.sort(key=lambda item: min((ranks[each] for each in item.path.parents if each in ranks), default=len(SLOW)))
+
+    def place(item: pytest.Item) -> tuple[int, Path]:
+        return min((ranks[each] for each in item.path.parents if each in ranks), default=len(SLOW)), item.path
+
+    items.sort(key=place)
+    sys.dont_write_bytecode = config.stash.get(_BYTECODE, sys.dont_write_bytecode)
 
 
 @pytest.fixture(autouse=True)

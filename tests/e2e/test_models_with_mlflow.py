@@ -28,7 +28,9 @@ loaded = {uri: mlflow.pyfunc.load_model(uri).predict(inputs).tolist() for uri in
 native = {uri: mlflow.sklearn.load_model(uri).predict(inputs).tolist() for uri in uris[:1]}
 model = LinearRegression().fit(inputs, inputs.sum(axis=1))
 with mlflow.start_run() as run:
-    info = mlflow.sklearn.log_model(model, name="theirs", registered_model_name=name)
+    # without requirements MLflow loads the model once more, in another process, to see what it imports
+    packages = ["scikit-learn"]
+    info = mlflow.sklearn.log_model(model, name="theirs", registered_model_name=name, pip_requirements=packages)
 print(json.dumps({"loaded": loaded, "native": native, "uri": info.model_uri, "run": run.info.run_id}))
 """
 

@@ -115,7 +115,7 @@ class _Seen:
         self.messages += 1
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=8 * settings.default.max_examples, deadline=None)
 @given(_FIRST, st.lists(_LINES, max_size=5), st.sampled_from(["content-length: 5\r\n"] * 2 + [""]))
 @example("POST /a HTTP/1.1", ["content-length: 5\r\n", "content-length: 5\r\n"], "")
 @example("POST /a HTTP/1.1", ["x: y\r\n"], "content-length: 5\r\n")

@@ -38,7 +38,6 @@ def numbers(draw):
 
 
 @given(numbers(), st.booleans())
-@settings(max_examples=150)
 def test_any_tensor_of_numbers_comes_through_json_and_bytes_and_back(sent, binary) -> None:
     kind, array = sent
     model = wire()
@@ -139,7 +138,7 @@ MODELS = [
 
 
 @given(st.sampled_from(MODELS), JSON | BODY, st.none() | st.integers(-3, 3), st.binary(max_size=24))
-@settings(max_examples=600)
+@settings(max_examples=5 * settings.default.max_examples)
 def test_any_json_is_answered_or_refused(model, content, off, rest) -> None:
     body = json.dumps(content).encode() + rest
     length = -1 if off is None else max(0, len(body) - len(rest) + off)

@@ -171,7 +171,8 @@ def test_what_stock_mlflow_saved_of_mlflow_s_shape(tmp_path: Path) -> None:
         def predict(self, context, model_input, params=None):
             return model_input * self.weight
 
-    mlflow.pyfunc.save_model("theirs", python_model=Weighted(), artifacts={"weights": "weights.txt"})
+    files = {"weights": "weights.txt"}
+    mlflow.pyfunc.save_model("theirs", python_model=Weighted(), artifacts=files, pip_requirements=["numpy"])
     from modelyard.packaging import model
     theirs = model.load_function("theirs", allow_pickle=True)
     print(theirs.predict(2.0))
