@@ -6,26 +6,26 @@ export type Tab = (typeof TABS)[number];
 export const QUANTILES = ["p50", "p95", "p99"] as const;
 export type Quantile = (typeof QUANTILES)[number];
 
-/** What stands behind `?` in the page's address. */
+/** What stands behind `?` in the page's address. What is wrong there is said to be undefined: else it would stay. */
 export type Search = {
-  tab?: Tab;
+  tab?: Tab | undefined;
   /** Id of a rollout; without: the newest. */
-  rollout?: number;
+  rollout?: number | undefined;
   /** Index of a step whose checks are shown. */
-  step?: number;
-  period?: Period;
+  step?: number | undefined;
+  period?: Period | undefined;
   /** A segment; `*`: requests of none. Without: all together. */
-  segment?: string;
-  quantile?: Quantile;
+  segment?: string | undefined;
+  quantile?: Quantile | undefined;
   /** Kind of events. */
-  kind?: string;
+  kind?: string | undefined;
   /** Numbers of revisions whose specs are compared. */
-  from?: number;
-  to?: number;
+  from?: number | undefined;
+  to?: number | undefined;
 };
 
-/** What is to be different in it; undefined: as if it was not there. */
-export type SearchChange = { [Name in keyof Search]?: Search[Name] | undefined };
+/** What is to be different in it. */
+export type SearchChange = Search;
 
 function whole(raw: Record<string, unknown>, name: string): number | undefined {
   const value = number(raw, name);
@@ -33,7 +33,7 @@ function whole(raw: Record<string, unknown>, name: string): number | undefined {
 }
 
 export function search(raw: Record<string, unknown>): Search {
-  const found = {
+  return {
     tab: oneOf(raw, "tab", TABS),
     rollout: whole(raw, "rollout"),
     step: whole(raw, "step"),
@@ -43,16 +43,5 @@ export function search(raw: Record<string, unknown>): Search {
     kind: text(raw, "kind"),
     from: whole(raw, "from"),
     to: whole(raw, "to"),
-  };
-  return {
-    ...(found.tab && { tab: found.tab }),
-    ...(found.rollout !== undefined && { rollout: found.rollout }),
-    ...(found.step !== undefined && { step: found.step }),
-    ...(found.period && { period: found.period }),
-    ...(found.segment && { segment: found.segment }),
-    ...(found.quantile && { quantile: found.quantile }),
-    ...(found.kind && { kind: found.kind }),
-    ...(found.from !== undefined && { from: found.from }),
-    ...(found.to !== undefined && { to: found.to }),
   };
 }

@@ -3,26 +3,22 @@ import { oneOf, text } from "@/lib/search";
 /** What stands behind `?` in the page's address. */
 export type Search = {
   /** Part of a name or model. */
-  find?: string;
-  environment?: string;
+  find?: string | undefined;
+  environment?: string | undefined;
   /** Only those in this phase. */
-  phase?: string;
+  phase?: string | undefined;
   /** A new deployment is being made. */
-  make?: "form" | "yaml";
+  make?: "form" | "yaml" | undefined;
 };
 
-/** What is to be different in it; undefined: as if it was not there. */
-export type SearchChange = { [Name in keyof Search]?: Search[Name] | undefined };
+/** What is to be different in it. */
+export type SearchChange = Search;
 
 export function search(raw: Record<string, unknown>): Search {
-  const find = text(raw, "find");
-  const environment = text(raw, "environment");
-  const phase = text(raw, "phase");
-  const make = oneOf(raw, "make", ["form", "yaml"]);
   return {
-    ...(find && { find }),
-    ...(environment && { environment }),
-    ...(phase && { phase }),
-    ...(make && { make }),
+    find: text(raw, "find"),
+    environment: text(raw, "environment"),
+    phase: text(raw, "phase"),
+    make: oneOf(raw, "make", ["form", "yaml"]),
   };
 }

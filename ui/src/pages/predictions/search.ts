@@ -6,30 +6,30 @@ export const PERIODS = ["15m", "1h", "1d", "7d"] as const;
 
 /** What stands behind `?` in the page's address. */
 export type Search = {
-  deployment?: string;
-  model?: string;
-  version?: string;
-  revision?: number;
-  role?: (typeof ROLES)[number];
+  deployment?: string | undefined;
+  model?: string | undefined;
+  version?: string | undefined;
+  revision?: number | undefined;
+  role?: (typeof ROLES)[number] | undefined;
   /** `*`: requests of none. */
-  segment?: string;
+  segment?: string | undefined;
   /** `ok`, `error`, or a number. */
-  status?: string;
-  right?: (typeof RIGHTS)[number];
-  key?: string;
-  label?: string;
-  period?: (typeof PERIODS)[number];
-  since?: number;
-  until?: number;
+  status?: string | undefined;
+  right?: (typeof RIGHTS)[number] | undefined;
+  key?: string | undefined;
+  label?: string | undefined;
+  period?: (typeof PERIODS)[number] | undefined;
+  since?: number | undefined;
+  until?: number | undefined;
   /** Words in input or output; looked for among what is loaded. */
-  text?: string;
-  paused?: true;
+  text?: string | undefined;
+  paused?: true | undefined;
   /** The prediction that is looked at. */
-  id?: string;
+  id?: string | undefined;
 };
 
-/** What is to be different in it; undefined: as if it was not there. */
-export type SearchChange = { [Name in keyof Search]?: Search[Name] | undefined };
+/** What is to be different in it. */
+export type SearchChange = Search;
 
 export function search(raw: Record<string, unknown>): Search {
   const revision = number(raw, "revision");
@@ -37,7 +37,7 @@ export function search(raw: Record<string, unknown>): Search {
   const until = number(raw, "until");
   const status = text(raw, "status");
   const id = text(raw, "id");
-  const found: SearchChange = {
+  return {
     deployment: text(raw, "deployment"),
     model: text(raw, "model"),
     version: text(raw, "version"),
@@ -55,12 +55,4 @@ export function search(raw: Record<string, unknown>): Search {
     paused: flag(raw, "paused") ? true : undefined,
     id: id && /^[0-9a-f]{32}$/.test(id) ? id : undefined,
   };
-  return present(found);
-}
-
-/** Without what is undefined. */
-function present(from: SearchChange): Search {
-  const made: Search = {};
-  for (const [name, value] of Object.entries(from)) if (value !== undefined) Object.assign(made, { [name]: value });
-  return made;
 }

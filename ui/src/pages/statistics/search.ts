@@ -6,26 +6,25 @@ export const WINDOWS = ["hour", "day"] as const;
 
 /** What stands behind `?` in the page's address. */
 export type Search = {
-  deployment?: string;
-  period?: Period;
-  since?: number;
-  until?: number;
+  deployment?: string | undefined;
+  period?: Period | undefined;
+  since?: number | undefined;
+  until?: number | undefined;
   /** `*`: requests of none. */
-  segment?: string;
-  window?: (typeof WINDOWS)[number];
+  segment?: string | undefined;
+  window?: (typeof WINDOWS)[number] | undefined;
   /** Versions that are compared, as the API names them. */
-  a?: string;
-  b?: string;
+  a?: string | undefined;
+  b?: string | undefined;
 };
 
-/** What is to be different in it; undefined: as if it was not there. */
-export type SearchChange = { [Name in keyof Search]?: Search[Name] | undefined };
+/** What is to be different in it. */
+export type SearchChange = Search;
 
 export function search(raw: Record<string, unknown>): Search {
   const since = number(raw, "since");
   const until = number(raw, "until");
-  const made: Search = {};
-  const found: SearchChange = {
+  return {
     deployment: text(raw, "deployment"),
     period: oneOf(raw, "period", PERIODS),
     since: since !== undefined && since >= 0 ? Math.floor(since) : undefined,
@@ -35,6 +34,4 @@ export function search(raw: Record<string, unknown>): Search {
     a: text(raw, "a"),
     b: text(raw, "b"),
   };
-  for (const [name, value] of Object.entries(found)) if (value !== undefined) Object.assign(made, { [name]: value });
-  return made;
 }
