@@ -38,6 +38,28 @@ _RANGE: Final = re.compile(rb"bytes=(\d*)-(\d*)")
 _SHA256: Final = re.compile(rb"(?:^|[\s,])sha-256=:?([A-Za-z0-9+/]{43}=):?", re.IGNORECASE)
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 
+# An artifact is anybody's file: no browser may run it on our origin, show it as a page of ours, or guess what it is.
+_SAVED: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"sandbox; default-src 'none'"),
+)
+_SHOWN: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (
+        b"content-security-policy",
+        (
+            b"sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+            b"form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+        ),
+    ),
+    (b"referrer-policy", b"no-referrer"),
+)
+_PREVIEWS: Final = {
+    "text/html": b"text/html; charset=utf-8",
+    "text/plain": b"text/plain; charset=utf-8",
+    **{f"image/{kind}": f"image/{kind}".encode() for kind in ("png", "jpeg", "gif", "webp", "bmp", "svg+xml")},
+}
+
 # What MLflow shows as text, whatever else its ending might mean.
 _TEXT: Final = frozenset(
     (
@@ -109,7 +131,9 @@ def _promised(headers: dict[bytes, bytes]) -> str | None:
     return None
 
 
-async def send_artifact(scope: Scope, send: Send, store: ArtifactStore, path: str, *, idle_s: float) -> None:
+async def send_artifact(
+    scope: Scope, send: Send, store: ArtifactStore, path: str, *, idle_s: float, preview: bool = False
+) -> None:
     """Answer a GET or HEAD with the artifact `path`, a contained path.
 
     Args:
@@ -118,22 +142,27 @@ async def send_artifact(scope: Scope, send: Send, store: ArtifactStore, path: st
         store: where from.
         path: where in it.
         idle_s: seconds after which a client that takes no bytes is given up.
+        preview: answer it to be shown in a frame, where nothing in it is run, instead of saved.
 
     Raises:
         NotFound: before anything was sent.
+        InvalidArgument: there are no previews of such files.
         Unavailable: before anything was sent. A store that fails later breaks the connection off, so that the client
             sees an incomplete body.
     """
     headers = dict(scope["headers"])
+    shown = _shown(path) if preview else _saved(path)
     head = scope["method"] == "HEAD"
     if not head and b"range" not in headers and b"if-none-match" not in headers:
         whole = await store.open(path)
-        await _send(send, 200, _describe(path, whole.stat, whole.stat.size), whole, path, idle_s)
+        await _send(send, 200, _describe(shown, whole.stat, whole.stat.size), whole, path, idle_s)
         return
     stat = await store.stat(path)
-    described = _describe(path, stat, stat.size)
+    described = _describe(shown, stat, stat.size)
     if _matches(headers.get(b"if-none-match"), stat):
-        kept = [pair for pair in described if pair[0] in (b"etag", b"last-modified", b"repr-digest")]
+        kept = [
+            pair for pair in described if pair[0] not in (b"content-type", b"content-length", b"content-disposition")
+        ]
         await _send_empty(send, 304, kept)
         return
     bounds = None if head else _bounds(headers, stat)
@@ -141,13 +170,13 @@ async def send_artifact(scope: Scope, send: Send, store: ArtifactStore, path: st
         await _send_empty(send, 200, described)
     elif bounds is None:
         whole = await store.open(path)
-        await _send(send, 200, _describe(path, whole.stat, whole.stat.size), whole, path, idle_s)
+        await _send(send, 200, _describe(shown, whole.stat, whole.stat.size), whole, path, idle_s)
     elif bounds[0] >= bounds[1]:
         await _send_empty(send, 416, [(b"content-range", b"bytes */%d" % stat.size), (b"content-length", b"0")])
     else:
         start, stop = bounds
         part = await store.open(path, start, stop)
-        described = _describe(path, part.stat, stop - start)
+        described = _describe(shown, part.stat, stop - start)
         described.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, part.stat.size)))
         await _send(send, 206, described, part, path, idle_s)
 
@@ -204,14 +233,23 @@ def _matches(condition: bytes | None, stat: Stat) -> bool:
     return b"*" in tags or stat.etag.encode() in tags
 
 
-def _describe(path: str, stat: Stat, length: int) -> Headers:
+def _saved(path: str) -> Headers:
     name = path.rpartition("/")[2]
+    return [(b"content-type", media_type(name).encode()), (b"content-disposition", _disposition(name)), *_SAVED]
+
+
+def _shown(path: str) -> Headers:
+    name = path.rpartition("/")[2]
+    kind = _PREVIEWS.get(media_type(name))
+    if kind is None:
+        raise InvalidArgument(f"There is no preview of {name[:100]!r}: HTML, text and images have one.")
+    return [(b"content-type", kind), (b"content-disposition", b"inline"), *_SHOWN]
+
+
+def _describe(shown: Headers, stat: Stat, length: int) -> Headers:
     headers = [
-        (b"content-type", media_type(name).encode()),
+        *shown,
         (b"content-length", b"%d" % length),
-        (b"content-disposition", _disposition(name)),
-        # an artifact is anybody's file: a browser must neither show it on our origin nor guess what it is
-        (b"x-content-type-options", b"nosniff"),
         (b"accept-ranges", b"bytes"),
         (b"etag", stat.etag.encode()),
         (b"last-modified", _http_date(stat)),
@@ -232,7 +270,9 @@ def media_type(name: str) -> str:
     ending = name.rpartition(".")[2] if "." in name else name
     if ending in _TEXT:
         return "text/plain"
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    guessed = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    # what a page of ours could take for its own script or style
+    return "text/plain" if guessed.endswith(("javascript", "ecmascript", "/css")) else guessed
 
 
 def _disposition(name: str) -> bytes:

@@ -15,6 +15,18 @@ class FolderQuery(Request):
     path: Annotated[str, Meta(max_length=4096, description="Below the root; empty: the root itself.")] = ""
 
 
+class FileQuery(Request):
+    """How a file is answered."""
+
+    preview: Annotated[
+        bool,
+        Meta(
+            description="To be shown in a frame instead of saved: HTML, text and images alone; nothing in it is run, "
+            "and it loads nothing."
+        ),
+    ] = False
+
+
 class Artifact(Answer):
     """A file or a folder."""
 

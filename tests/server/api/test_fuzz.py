@@ -89,7 +89,7 @@ def stocked(request, tmp_path_factory) -> Iterator[RunningServer]:
     native("POST", f"/runs/{KNOWN['run_id']}/log", {"metrics": [{"key": "loss", "value": 1}], "params": {"a": "b"}})
     KNOWN["model_id"] = native("POST", "/logged-models", {"experiment_id": 0})["id"]
     native("POST", "/models", {"name": "wine"})
-    native("POST", "/models/wine/versions", {"source": "s3://bucket/model", "label": "1.0"})
+    native("POST", "/models/wine/versions", {"source": "mlflow-artifacts:/0/model", "label": "1.0"})
     native("PUT", "/models/wine/aliases/best", {"version": 1})
     yield server
     assert native("GET", "/totals")["experiments"] >= 0

@@ -13,6 +13,7 @@ from modelyard.server.transfer import receive_artifact, repr_digest, send_artifa
 from modelyard.services import logged_models, runs
 from modelyard.wire import artifacts as wire
 
+from .messages import from_query
 from .versions import resolve
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def _listing(root: Root) -> Any:
 def _download(root: Root) -> Any:
     async def download(call: Call) -> None:
         path = contained(call.path["path"])
+        query = from_query(call.scope["query_string"], wire.FileQuery)
         place = call.state.artifacts.locate(await root(call)).below(path)
-        await send_artifact(call.scope, call.send, place.store, place.path, idle_s=call.state.settings.body_timeout_s)
+        idle_s = call.state.settings.body_timeout_s
+        await send_artifact(call.scope, call.send, place.store, place.path, idle_s=idle_s, preview=query.preview)
 
     return download
 

@@ -10,6 +10,7 @@ import msgspec
 
 from modelyard import __version__
 from modelyard.domain import errors as domain
+from modelyard.wire.artifacts import FileQuery
 from modelyard.wire.problems import Problem
 
 from . import errors
@@ -158,6 +159,7 @@ def _transfer(route: Route, operation: dict[str, Any], kinds: list[errors.Kind],
         return
     if route.takes is not None:
         operation["parameters"] += _query(route.takes, components)
+    if route.takes is not None and route.takes is not FileQuery:
         operation["responses"] = {"200": {"description": "Found", "content": {route.media: {"schema": {}}}}}
         return
     if route.method == "PUT":

@@ -542,8 +542,9 @@ def _files(root: str, of: str, listing: object, download: object, upload: object
             "GET",
             f"{root}/artifacts/{{path*}}",
             download,  # type: ignore[arg-type]
-            f"Download a file of {of}; ranges and conditions work.",
+            f"Download a file of {of}, or preview it; ranges and conditions work.",
             "Artifacts",
+            takes=artifact_wire.FileQuery,
             errors=errors,
             media=_BYTES,
         ),
