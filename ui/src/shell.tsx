@@ -1,3 +1,4 @@
+import { CSPProvider } from "@base-ui/react/csp-provider";
 import { Tooltip } from "@base-ui/react/tooltip";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import {
@@ -44,61 +45,64 @@ export function Shell() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page closes the menu
   useEffect(() => setOpen(false), [path]);
   return (
-    <Tooltip.Provider delay={400}>
-      <a
-        href="#main"
-        className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded focus:bg-raised focus:px-3 focus:py-2"
-      >
-        Skip to the content
-      </a>
-      <div className="flex h-dvh flex-col md:flex-row">
-        <div className="flex items-center justify-between border-b border-line bg-surface px-4 py-2 md:hidden">
-          <Brand />
-          <IconButton
-            label={open ? "Close the menu" : "Open the menu"}
-            aria-expanded={open}
-            onClick={() => setOpen(!open)}
-          >
-            {open ? <X aria-hidden /> : <MenuIcon aria-hidden />}
-          </IconButton>
-        </div>
-        <nav
-          aria-label="Main"
-          className={cx(
-            "w-full shrink-0 flex-col border-r border-line bg-surface p-3 md:flex md:w-52",
-            open ? "flex" : "hidden",
-          )}
+    // Our policy allows no style elements; Base UI's only hides a scrollbar.
+    <CSPProvider disableStyleElements>
+      <Tooltip.Provider delay={400}>
+        <a
+          href="#main"
+          className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded focus:bg-raised focus:px-3 focus:py-2"
         >
-          <div className="mb-4 hidden px-2 pt-1 md:block">
+          Skip to the content
+        </a>
+        <div className="flex h-dvh flex-col md:flex-row">
+          <div className="flex items-center justify-between border-b border-line bg-surface px-4 py-2 md:hidden">
             <Brand />
+            <IconButton
+              label={open ? "Close the menu" : "Open the menu"}
+              aria-expanded={open}
+              onClick={() => setOpen(!open)}
+            >
+              {open ? <X aria-hidden /> : <MenuIcon aria-hidden />}
+            </IconButton>
           </div>
-          <ul className="flex flex-col gap-0.5">
-            {PLACES.map(({ to, label, icon: Icon }) => (
-              <li key={to}>
-                <Link
-                  to={to}
-                  activeOptions={{ exact: to === "/", includeSearch: false }}
-                  className="flex h-8 items-center gap-2.5 rounded-md px-2 text-sm text-muted hover:bg-hover hover:text-text data-[status=active]:bg-accent-soft data-[status=active]:font-medium data-[status=active]:text-accent-text"
-                >
-                  <Icon className="size-4" aria-hidden />
-                  {label}
-                </Link>
-              </li>
-            ))}
-          </ul>
-          <div className="mt-auto flex items-center justify-between px-2 pt-4 text-xs text-muted">
-            <a href="/docs" className="rounded hover:text-text hover:underline">
-              API
-            </a>
-            <ThemeButton />
-          </div>
-        </nav>
-        <main id="main" tabIndex={-1} className="min-h-0 min-w-0 grow overflow-auto outline-none">
-          <Outlet />
-        </main>
-      </div>
-      <Toasts />
-    </Tooltip.Provider>
+          <nav
+            aria-label="Main"
+            className={cx(
+              "w-full shrink-0 flex-col border-r border-line bg-surface p-3 md:flex md:w-52",
+              open ? "flex" : "hidden",
+            )}
+          >
+            <div className="mb-4 hidden px-2 pt-1 md:block">
+              <Brand />
+            </div>
+            <ul className="flex flex-col gap-0.5">
+              {PLACES.map(({ to, label, icon: Icon }) => (
+                <li key={to}>
+                  <Link
+                    to={to}
+                    activeOptions={{ exact: to === "/", includeSearch: false }}
+                    className="flex h-8 items-center gap-2.5 rounded-md px-2 text-sm text-muted hover:bg-hover hover:text-text data-[status=active]:bg-accent-soft data-[status=active]:font-medium data-[status=active]:text-accent-text"
+                  >
+                    <Icon className="size-4" aria-hidden />
+                    {label}
+                  </Link>
+                </li>
+              ))}
+            </ul>
+            <div className="mt-auto flex items-center justify-between px-2 pt-4 text-xs text-muted">
+              <a href="/docs" className="rounded hover:text-text hover:underline">
+                API
+              </a>
+              <ThemeButton />
+            </div>
+          </nav>
+          <main id="main" tabIndex={-1} className="min-h-0 min-w-0 grow overflow-auto outline-none">
+            <Outlet />
+          </main>
+        </div>
+        <Toasts />
+      </Tooltip.Provider>
+    </CSPProvider>
   );
 }
 
