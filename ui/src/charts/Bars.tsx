@@ -7,17 +7,15 @@ import { plain, readout } from "./readout";
 
 export type Bar = { id: string; name: string; value: number; colour: string };
 
-/** One number of each of many, as bars; a click opens one. */
+/** One number of each of many, as bars from zero (so never on a logarithmic scale); a click opens one. */
 export function Bars({
   bars,
   label,
-  log = false,
   height = 224,
   onOpen,
 }: {
   bars: readonly Bar[];
   label: string;
-  log?: boolean;
   height?: number;
   onOpen: (id: string) => void;
 }) {
@@ -35,8 +33,7 @@ export function Bars({
         axisLine: { lineStyle: { color: inks.line } },
       },
       yAxis: {
-        type: log ? "log" : "value",
-        scale: log,
+        type: "value",
         axisLabel: { color: inks.muted, formatter: (value: number) => short(value) },
         splitLine: { lineStyle: { color: inks.line } },
       },
@@ -53,7 +50,7 @@ export function Bars({
         },
       ],
     }),
-    [bars, log, inks],
+    [bars, inks],
   );
   const onReady = (chart: EChartsType) => {
     chart.on("click", ({ dataIndex }) => {

@@ -187,7 +187,7 @@ function MetricChart({ metric, compared }: { metric: string; compared: Compared 
         <div className="flex min-h-7 items-center text-sm font-medium">{heading}</div>
         {asked.isPending && <div style={{ height: CHART_PX }} className="animate-pulse rounded bg-hover" />}
         {asked.isError && <Trouble error={asked.error} retry={() => void asked.refetch()} />}
-        {single && <LastValues metric={metric} series={series} log={search.log ?? false} onOpen={open} />}
+        {single && <LastValues metric={metric} series={series} onOpen={open} />}
       </figure>
     );
   return (
@@ -223,12 +223,10 @@ function since(series: Series, startMs: number | null | undefined): number[] {
 function LastValues({
   metric,
   series,
-  log,
   onOpen,
 }: {
   metric: string;
   series: readonly LineSeries[];
-  log: boolean;
   onOpen: (id: string) => void;
 }) {
   const bars = useMemo(
@@ -243,7 +241,7 @@ function LastValues({
       ),
     [series],
   );
-  return <Bars bars={bars} label={`${metric} of ${bars.length} runs`} log={log} height={CHART_PX} onOpen={onOpen} />;
+  return <Bars bars={bars} label={`${metric} of ${bars.length} runs`} height={CHART_PX} onOpen={onOpen} />;
 }
 
 /** From none to nearly everything; the charts follow when the hand rests. */

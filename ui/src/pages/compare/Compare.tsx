@@ -139,7 +139,7 @@ export function Compare() {
     >
       <div className="flex min-h-0 grow flex-col gap-4 md:flex-row">
         <RunList compared={compared} />
-        <div className="relative min-h-0 min-w-0 grow overflow-auto">
+        <div className="relative -m-1 min-h-0 min-w-0 grow overflow-auto p-1">
           <Tabs
             label="Ways to compare"
             value={search.tab ?? "charts"}
