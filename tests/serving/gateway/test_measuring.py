@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -80,6 +82,22 @@ def test_a_shadow_gets_copies_and_nobody_waits_for_it(control, stable, other, tm
     assert sorted(each["x"] for each in other.bodies()) == list(range(10))
     assert control.counted("disagreements", role="shadow", revision=2) == 5
     assert control.counted("requests", role="stable") == 10
+
+
+def test_a_shadow_gets_copies_even_if_callers_always_wait(control, stable, other, tmp_path):
+    control.change(revisions=[revision(1, stable.url), revision(2, other.url)], shadow={"to": 1, "share": 1.0})
+    release = threading.Event()
+    stable.predict = lambda body: (body["x"] < 0 and release.wait(30), 200, {"label": "no"})[1:]
+    with gateway(tmp_path, "--server", control.url) as door, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(door.predict, {"x": -1})
+        until(lambda: {"x": -1} in stable.bodies())
+        for number in range(5):
+            assert door.predict({"x": number})[0] == 200
+        until(lambda: control.counted("pairs", role="shadow") == 5)
+        assert not waiting.done()
+        release.set()
+        assert waiting.result()[0] == 200
+        until(lambda: control.counted("pairs", role="shadow") == 6)
 
 
 def test_copies_that_a_shadow_has_no_room_for_are_dropped(control, stable, other, tmp_path):
