@@ -33,7 +33,7 @@ export function Candidates({ of }: { of: readonly Candidate[] }) {
     <>
       <Table
         caption="Candidates"
-        columns={COLUMNS}
+        columns={of.some((each) => each.value !== null) ? COLUMNS : COLUMNS.filter((each) => each.key !== "value")}
         rows={of.slice(0, MOST)}
         id={(row) => `${row.model} ${row.version}`}
         empty="There are no versions."

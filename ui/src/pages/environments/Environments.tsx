@@ -52,9 +52,10 @@ export function Environments() {
   );
   const shown = useMemo(() => {
     const wanted = q.toLowerCase();
-    return rows.filter(
+    const found = rows.filter(
       (row) => (all || row.placed) && (!drift || row.drift) && row.slot.toLowerCase().includes(wanted),
     );
+    return [...found.filter((row) => row.drift), ...found.filter((row) => !row.drift)];
   }, [rows, q, all, drift]);
   const go = (more: Search, replace = true) => void navigate({ search: (before) => ({ ...before, ...more }), replace });
   const open = (row: Row, cell: Cell) => go({ slot: row.slot, environment: cell.environment }, false);

@@ -129,6 +129,6 @@ export function policyTold(policy: Policy | undefined | null): string[] {
   if (tags.length) said.push(`tags ${tags.map(([key, value]) => `${key}=${value}`).join(", ")}`);
   if (policy.rule === "best") said.push(`best ${policy.metric ?? "?"}${policy.dataset ? ` on ${policy.dataset}` : ""}`);
   else if (policy.rule === "manual") said.push("chosen by hand");
-  if (policy.models?.length) said.push(`${policy.models.length} models compete`);
+  if (policy.models && policy.models.length > 1) said.push(`${policy.models.length} models compete`);
   return said;
 }

@@ -139,8 +139,16 @@ const EVALUATIONS: Column<Evaluation>[] = [
       </span>
     ),
   },
-  { key: "by", head: "By", cell: (row) => <Clipped text={row.principal} /> },
-  { key: "at", head: "When", number: true, cell: (row) => <Ago ms={row.at_ms} /> },
+  {
+    key: "at",
+    head: "When",
+    number: true,
+    cell: (row) => (
+      <span title={`by ${row.principal}`}>
+        <Ago ms={row.at_ms} />
+      </span>
+    ),
+  },
 ];
 
 const MOST = 200;
