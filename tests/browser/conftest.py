@@ -38,7 +38,12 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-HARMLESS = ("the server responded with a status of 4", "Blocked script execution in")
+HARMLESS = (
+    "the server responded with a status of 4",
+    "status of 503",
+    "ERR_CONNECTION_REFUSED",
+    "Blocked script execution in",
+)
 """What the console calls an error and is none of the page's."""
 
 

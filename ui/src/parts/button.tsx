@@ -4,8 +4,8 @@ import { Tip } from "./tip";
 
 const KINDS = {
   plain: "border border-line-strong bg-surface text-text hover:bg-hover",
-  primary: "border border-transparent bg-accent text-on-accent hover:opacity-90",
-  danger: "border border-transparent bg-bad-fill text-white hover:opacity-90",
+  primary: "border border-transparent bg-accent text-on-accent hover:brightness-95",
+  danger: "border border-transparent bg-bad-fill text-white hover:brightness-95",
   quiet: "border border-transparent text-muted hover:bg-hover hover:text-text",
 } as const;
 

@@ -228,7 +228,7 @@ function Feedback({ of }: { of: PredictionDetails }) {
               key={`${each.at_ms} ${at}`}
               className="flex flex-wrap items-center gap-2 border-b border-line py-1.5 text-sm last:border-0"
             >
-              {each.right !== null && <Right value={each.right} />}
+              {(at === 0 ? of.right : each.right) !== null && <Right value={at === 0 ? of.right : each.right} />}
               {each.truth !== null && (
                 <span dir="auto" className="min-w-0 break-words">
                   {each.truth.slice(0, 500)}
