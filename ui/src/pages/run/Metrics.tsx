@@ -53,7 +53,7 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
   const onZoom = (key: string, zoom: Zoom | null) => {
     const name = search.together ? ALL : key;
     const { [name]: _, ...rest } = zooms;
-    const next = zoom ? { ...rest, [name]: zoom } : rest;
+    const next = zoom ? { ...rest, [name]: rounded(zoom) } : rest;
     go({ zoom: Object.keys(next).length ? next : undefined }, true);
   };
   if (keys.length === 0) {
@@ -194,6 +194,12 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
       </Dialog>
     </div>
   );
+}
+
+/** A range as the address has it: steps and milliseconds are whole, unless there are only some. */
+function rounded([from, to]: Zoom): Zoom {
+  if (to - from < 20) return [Number(from.toFixed(3)), Number(to.toFixed(3))];
+  return [Math.round(from), Math.round(to)];
 }
 
 function Figures({ run, metric }: { run: Run; metric: string }) {

@@ -14,7 +14,7 @@ export function Reproduce({ run }: { run: Run }) {
   const files = new Set(folder.data?.artifacts.map((each) => each.path.slice("modelyard/".length)));
   const again = tags["modelyard.reproduces"];
   const commit = tags["mlflow.source.git.commit"];
-  const dirty = tags["mlflow.source.git.dirty"] === "true";
+  const dirty = tags["mlflow.source.git.dirty"] === "true" || files.has("changes.patch");
   const masked = (tags["modelyard.command"] ?? "").includes("***");
   const version = run.versions?.[0];
   const possible = files.has("environment.json");
