@@ -197,6 +197,12 @@ class Spec:
         found = self.segments.get(segment)
         return self.defaults if found is None else found.over(self.defaults)
 
+    def runs_as(self, other: Spec) -> bool:
+        """Whether both say the same to run and to answer. How a change is tried they may say differently."""
+        return self == replace(
+            other, steps=self.steps, golden=self.golden, start_timeout_s=self.start_timeout_s, rehearse=self.rehearse
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -244,9 +250,14 @@ class Revision:
     principal: str
     reason: str
 
-    def same(self, spec: Spec, target: Target) -> bool:
-        """Whether it is that already."""
-        return self.spec == spec and self.target == target
+    def held(self, spec: Spec, reason: str) -> Held:
+        """What is to be remembered so that it is not tried again.
+
+        Args:
+            spec: of the deployment now; if only the way to try it is another one since, it is held all the same.
+            reason: why.
+        """
+        return Held(self.target, spec if self.spec.runs_as(spec) else self.spec, reason)
 
 
 @dataclass(frozen=True, slots=True)

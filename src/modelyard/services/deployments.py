@@ -15,7 +15,7 @@ from modelyard.db import history
 from modelyard.db import rollouts as rollouts_db
 from modelyard.db.deployments import Row
 from modelyard.domain import rollouts as rule
-from modelyard.domain.deployments import Happened, Held, Revision, Spec, promoted
+from modelyard.domain.deployments import Happened, Spec, promoted
 from modelyard.domain.differences import Change, changes
 from modelyard.domain.errors import Conflict, InvalidState, NotFound
 from modelyard.domain.reading import meant
@@ -149,7 +149,8 @@ def apply(
         if not applied.changes:
             return applied
         db.set_spec(tx, row.id, spec, now)
-        told = _told(f"{principal.name} changed {summary(applied.changes)}", reason)
+        later = ", from the next rollout on" if row.spec.runs_as(spec) else ""
+        told = _told(f"{principal.name} changed {summary(applied.changes)}{later}", reason)
         rollouts_db.note(
             tx, row.id, None, Happened.CHANGED, told, principal.name, now, changes_document(applied.changes)
         )
@@ -286,7 +287,8 @@ def rollback(tx: Transaction, principal: Principal, name: str, *, reason: str = 
     back = rule.begin(left.number, state.previous, (), now, found.row.spec.start_timeout_s)
     found.rollout_id = rollouts_db.insert(tx, found.row.id, back)
     # what is wanted and held already stays held: else it would be tried next
-    held = state.held if state.held is not None and state.held.spec == found.row.spec else _held(left, told)
+    spec = found.row.spec
+    held = state.held if state.held is not None and state.held.spec == spec else left.held(spec, told)
     db.set_state(tx, found.row.id, replace(state, held=held), now)
     _note(tx, found, Happened.BEGUN, told, principal, now)
 
@@ -297,7 +299,7 @@ def _stop(tx: Transaction, found: Found, running: Rollout, told: str, principal:
     _set(tx, found, rule.abort(running, told), now)
     # a return to an earlier revision is held by what it left
     if left is not None and running.canary != found.row.state.previous:
-        db.set_state(tx, found.row.id, replace(found.row.state, held=_held(left, told)), now)
+        db.set_state(tx, found.row.id, replace(found.row.state, held=left.held(found.row.spec, told)), now)
     _note(tx, found, Happened.ENDED, told, principal, now)
 
 
@@ -325,10 +327,6 @@ def _running(found: Found) -> Rollout:
         last = f" The last one: {found.rollout.reason}" if found.rollout is not None and found.rollout.reason else ""
         raise InvalidState(f"No rollout of {found.row.name!r} runs.{last}")
     return found.running
-
-
-def _held(revision: Revision, reason: str) -> Held:
-    return Held(revision.target, revision.spec, reason)
 
 
 def _set(tx: Transaction, found: Found, moved: Rollout, now: int) -> None:

@@ -209,7 +209,7 @@ def _phase(
         return Phase.HELD, f"{now} {state.held.target} is held back: {state.held.reason}"
     if state.trouble:
         return Phase.TROUBLED, f"{now} {state.trouble}"
-    if stable is not None and stable.spec == row.spec and _is(stable.target, target):
+    if stable is not None and stable.spec.runs_as(row.spec) and _is(stable.target, target):
         return Phase.SERVING, now
     coming = f" {target} is about to be rolled out." if target is not None else ""
     return Phase.STARTING if stable is None else Phase.ROLLING_OUT, f"{now}{coming}"

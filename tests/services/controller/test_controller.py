@@ -146,6 +146,19 @@ def test_something_newer_takes_the_place_of_what_is_being_tried(client, gateway,
     assert statuses == ["superseded", "superseded", "promoted"]
 
 
+def test_other_steps_start_nothing_and_hold_from_the_next_rollout_on(client, gateway, models):
+    deploy(client, models[0])
+    until(lambda: gateway.shares() == {1: 1.0})
+    step = {"weight": "20%", "for": "60s", "checks": []}
+    deploy(client, models[0], step)
+    assert "from the next rollout on" in events(client)[-1]
+    time.sleep(0.5)
+    assert [each.number for each in client.list_deployment_revisions("wine")] == [1]
+    assert client.get_deployment("wine").trouble == ""
+    deploy(client, models[1], step)
+    until(lambda: gateway.shares() == {2: 0.2, 1: 0.8}, lambda: events(client))
+
+
 def test_people_are_heard(client, gateway, models):
     deploy(client, models[0])
     until(lambda: gateway.shares() == {1: 1.0})

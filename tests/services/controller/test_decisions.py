@@ -8,7 +8,7 @@ from typing import Any
 from modelyard.db.deployments import Row
 from modelyard.domain import rollouts
 from modelyard.domain.checks import DEFAULT, Sample
-from modelyard.domain.deployments import Held, Revision, Spec, State, Target
+from modelyard.domain.deployments import GoldenRequest, Held, Revision, Spec, State, Target
 from modelyard.domain.rollouts import Golden, Measurements, Rollout, Status, Step, StepKind
 from modelyard.services.controller.decisions import Known, decide
 from modelyard.services.controller.desired import Desired
@@ -92,6 +92,31 @@ def test_other_settings_are_a_revision_of_whoever_changed_them():
     assert found.revision is not None
     assert (found.revision.principal, found.revision.spec) == ("bert", spec)
     assert "bert changed the settings" in told(found)
+
+
+PLAN = {"steps": STEPS[:1], "golden": (GoldenRequest({"x": 1}, 2),), "start_timeout_s": 5.0, "rehearse": "04:30"}
+
+
+def test_another_way_to_try_changes_starts_nothing():
+    spec = replace(SPEC, **PLAN)
+    assert decide(known(1, spec=spec, state=State(stable=1)), NOW).begun is None
+    next_one = decide(known(2, spec=spec, state=State(stable=1)), NOW)
+    assert next_one.begun is not None
+    assert next_one.begun.steps == PLAN["steps"]
+    assert next_one.revision is not None
+    assert next_one.revision.spec == spec
+
+
+def test_a_rollout_goes_on_by_its_steps_when_others_are_wanted_and_what_failed_stays_held():
+    spec = replace(SPEC, **PLAN)
+    going = decide(during(2, at(1), spec=spec), NOW)
+    assert going.begun is None
+    assert going.rollout is not None
+    assert going.rollout.steps == STEPS
+    failed = decide(during(2, at(0), replace(READY, golden=Golden(passed=False, told="1 of 3")), spec=spec), NOW)
+    assert failed.state.held is not None
+    again = decide(known(2, spec=spec, state=failed.state, rollout=failed.rollout, rollout_id=5), NOW)
+    assert (again.begun, again.state.held) == (None, failed.state.held)
 
 
 def test_nothing_in_the_environment_leaves_what_answers_and_says_so():

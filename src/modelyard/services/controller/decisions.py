@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.domain import rollouts as rule
 from modelyard.domain.checks import Verdict
-from modelyard.domain.deployments import Happened, Held, Revision, Spec, State, Target, promoted
+from modelyard.domain.deployments import Happened, Revision, Spec, State, Target, promoted
 from modelyard.domain.principals import SYSTEM
 from modelyard.domain.rollouts import Measurements, Rollout, Status, Step, StepKind
 
@@ -154,7 +154,8 @@ def _begin(known: Known, decision: Decision, wanted: Target, now_ms: int) -> Non
 
 
 def _is(revision: Revision, spec: Spec, wanted: Target) -> bool:
-    return revision.spec == spec and same(revision.target, wanted)
+    """Whether nothing new has to run. Steps that were changed since are those of the next rollout."""
+    return revision.spec.runs_as(spec) and same(revision.target, wanted)
 
 
 # ------------------------------------------------------------------------------------ going on
@@ -175,7 +176,7 @@ def _advance(known: Known, decision: Decision, running: Rollout, measured: Measu
         decision.notes.append(Note(Happened.ENDED, told, document=_results(moved)))
     elif moved.status is Status.ROLLED_BACK:
         if canary is not None:
-            decision.state = replace(decision.state, held=Held(canary.target, canary.spec, moved.reason))
+            decision.state = replace(decision.state, held=canary.held(known.row.spec, moved.reason))
         stays = f" {_name(known.stable)} answers everything." if known.stable is not None else " Nothing answers yet."
         told = f"{_name(canary) or f'Revision {number}'} was rolled back: {_sentence(moved.reason)}{stays}"
         decision.notes.append(Note(Happened.ENDED, told, document=_results(running if not moved.results else moved)))
