@@ -41,7 +41,7 @@ ARGUMENTS = (
 HARMLESS = (
     "the server responded with a status of 4",
     "status of 503",
-    "ERR_CONNECTION_REFUSED",
+    "net::ERR_",
     "Blocked script execution in",
 )
 """What the console calls an error and is none of the page's."""
