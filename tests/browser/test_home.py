@@ -7,6 +7,7 @@ import re
 import pytest
 
 from modelyard.client import Client
+from modelyard.client.entities import Dataset, DatasetInput
 from tests.conftest import serve
 
 from .conftest import BUILT
@@ -52,15 +53,21 @@ def test_a_run_that_begins_appears_by_itself(page, seeded, server) -> None:
     runs.get_by_role("row").filter(has_text="just begun").get_by_text("finished").wait_for()
 
 
-def test_any_fact_about_a_version_is_at_most_four_clicks_away(page, seeded) -> None:
+def test_any_fact_about_a_version_is_at_most_four_clicks_away(page, seeded, server) -> None:
     """Requirement S1-21: params, metrics, dataset and use in production of any version."""
+    data = DatasetInput(dataset=Dataset(name="cultivars", digest="c0ffee"))
+    Client(server.url, server.url).log_inputs(seeded.runs[1], [data])
     page.goto("/")
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Models").click()
     page.get_by_role("link", name=seeded.model, exact=True).first.click()
-    page.get_by_role("link", name="v1").first.click()
-    page.wait_for_url("**/models/wine/versions/1*")  # three clicks
-    page.get_by_text("max_depth").first.wait_for()
-    page.get_by_text("accuracy").first.wait_for()
+    page.get_by_role("link", name=re.compile("^v2")).first.click()
+    page.wait_for_url("**/models/wine/versions/2*")  # three clicks
+    main = page.get_by_role("main")
+    main.get_by_text("max_depth").first.wait_for()
+    main.get_by_text("val/accuracy").first.wait_for()
+    main.get_by_text("production").first.wait_for()
+    page.get_by_role("tab", name="Data and lineage").click()
+    main.get_by_text("cultivars").first.wait_for()
 
 
 @pytest.fixture

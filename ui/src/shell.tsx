@@ -11,16 +11,19 @@ import {
   Menu as MenuIcon,
   Moon,
   Rocket,
+  Search,
   Sun,
   SunMoon,
   X,
 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { cx } from "./lib/cx";
 import { chooseTheme, type ThemeChoice, useThemeChoice } from "./lib/theme";
 import { IconButton } from "./parts/button";
 import { Empty } from "./parts/states";
 import { Toasts } from "./parts/toast";
+
+const Palette = lazy(() => import("./palette/Palette").then((module) => ({ default: module.Palette })));
 
 const PLACES = [
   { to: "/", label: "Overview", icon: Home },
@@ -75,6 +78,7 @@ export function Shell() {
             <div className="mb-4 hidden px-2 pt-1 md:block">
               <Brand />
             </div>
+            <Finder />
             <ul className="flex flex-col gap-0.5">
               {PLACES.map(({ to, label, icon: Icon }) => (
                 <li key={to}>
@@ -103,6 +107,47 @@ export function Shell() {
         <Toasts />
       </Tooltip.Provider>
     </CSPProvider>
+  );
+}
+
+/** Goes anywhere by name; its code comes when it is first asked for. */
+function Finder() {
+  const [open, setOpen] = useState(false);
+  const [asked, setAsked] = useState(false);
+  const show = (shown: boolean) => {
+    setOpen(shown);
+    if (shown) setAsked(true);
+  };
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey)
+        return;
+      event.preventDefault();
+      setAsked(true);
+      setOpen((before) => !before);
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <>
+      <button
+        type="button"
+        onClick={() => show(true)}
+        aria-keyshortcuts="Control+K Meta+K"
+        className="mb-3 flex h-8 items-center gap-2.5 rounded-md border border-line-strong px-2 text-sm text-muted hover:bg-hover hover:text-text"
+      >
+        <Search className="size-4" aria-hidden /> Go to …
+        <kbd aria-hidden className="ml-auto font-sans text-xs">
+          Ctrl K
+        </kbd>
+      </button>
+      {asked && (
+        <Suspense fallback={null}>
+          <Palette open={open} onOpenChange={show} pages={PLACES} />
+        </Suspense>
+      )}
+    </>
   );
 }
 

@@ -76,14 +76,14 @@ function Name({ run }: { run: Run }) {
   return (
     <span className="flex min-w-0 flex-col">
       <Link to="/runs/$runId" params={{ runId: run.run_id }} className="min-w-0 font-medium hover:underline">
-        <Clipped text={run.info?.name || run.run_id} className="max-w-64" />
+        <Clipped text={run.info?.name || run.run_id} className="max-w-36 sm:max-w-64" />
       </Link>
       <Link
         to="/experiments/$experimentId"
         params={{ experimentId: String(run.experiment_id) }}
         className="min-w-0 text-xs text-muted hover:underline"
       >
-        <Clipped text={experiment.data?.name ?? `experiment ${run.experiment_id}`} className="max-w-64" />
+        <Clipped text={experiment.data?.name ?? `experiment ${run.experiment_id}`} className="max-w-36 sm:max-w-64" />
       </Link>
     </span>
   );
