@@ -52,7 +52,7 @@ async def manifest(places: Places, uri: str) -> Model:
         NotFound: there is none.
         DataCorrupted: it does not decode.
     """
-    content = await _bytes(places, uri, FILE)
+    content = await small_file(places, uri, FILE)
     try:
         return Model.from_dict(yaml.safe_load(content))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError, KeyError) as error:
@@ -76,7 +76,7 @@ async def _read(places: Places, uri: str, name: str, notes: list[str]) -> Any:
         async with asyncio.timeout(TIMEOUT_S):
             if name == FILE:
                 return await manifest(places, uri)
-            text = (await _bytes(places, uri, name)).decode()
+            text = (await small_file(places, uri, name)).decode()
             return text.splitlines() if name == REQUIREMENTS else json.loads(text)
     except NotFound:
         return None
@@ -89,7 +89,13 @@ async def _read(places: Places, uri: str, name: str, notes: list[str]) -> Any:
     return None
 
 
-async def _bytes(places: Places, uri: str, name: str) -> bytes:
+async def small_file(places: Places, uri: str, name: str) -> bytes:
+    """A small file of a directory.
+
+    Raises:
+        NotFound: there is none.
+        DataCorrupted: it is not small.
+    """
     place = places.locate(uri).below(name)
     download = await place.store.open(place.path)
     found = bytearray()

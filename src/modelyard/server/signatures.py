@@ -7,14 +7,14 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from modelyard.domain.errors import DataCorrupted, ModelyardError
+from modelyard.domain.errors import ModelyardError
 from modelyard.optional import MissingExtraError
-from modelyard.packaging.manifest import FILE, Model
+from modelyard.packaging.manifest import FILE
 from modelyard.services.specs import Columns
+
+from .packages import TIMEOUT_S, manifest, small_file
 
 if TYPE_CHECKING:
     from modelyard.artifacts.places import Places
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from modelyard.packaging.signature import ModelSignature
 
 log = logging.getLogger("modelyard.api")
-
-MOST_BYTES: Final = 10 * 2**20
-TIMEOUT_S: Final = 10.0
 
 
 async def columns_of(places: Places, versions: Iterable[ModelVersion]) -> Mapping[tuple[str, int], Columns]:
@@ -37,14 +34,14 @@ async def columns_of(places: Places, versions: Iterable[ModelVersion]) -> Mappin
 async def _columns(places: Places, version: ModelVersion) -> Columns:
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            manifest = await _manifest(places, version.location)
+            found = await manifest(places, version.location)
     except TimeoutError:
         return Columns(None, f"{FILE} did not come within {TIMEOUT_S:g} seconds")
     except (ModelyardError, MissingExtraError, OSError) as error:
         return Columns(None, f"{FILE} could not be read: {str(error).rstrip('.')}")
-    if manifest.signature is None or manifest.signature.inputs is None:
+    if found.signature is None or found.signature.inputs is None:
         return Columns(None, "it was saved without a signature")
-    names = manifest.signature.inputs.input_names()
+    names = found.signature.inputs.input_names()
     if not all(isinstance(each, str) for each in names):
         return Columns(None, "its signature names no columns")
     return Columns(frozenset(map(str, names)))
@@ -74,15 +71,15 @@ async def asked_of(places: Places, location: str) -> Asked:
     """
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            manifest = await _manifest(places, location)
-            example = await _example(places, location, manifest.saved_input_example_info)
+            found = await manifest(places, location)
+            example = await _example(places, location, found.saved_input_example_info)
     except TimeoutError:
         return Asked(told=f"The version's files did not come within {TIMEOUT_S:g} seconds.")
     except (ModelyardError, MissingExtraError, OSError) as error:
         return Asked(told=f"The version's files could not be read: {error}")
-    if manifest.signature is None or manifest.signature.inputs is None:
-        return Asked(manifest.signature, example, "The version was saved without a signature.")
-    return Asked(manifest.signature, example)
+    if found.signature is None or found.signature.inputs is None:
+        return Asked(found.signature, example, "The version was saved without a signature.")
+    return Asked(found.signature, example)
 
 
 async def _example(places: Places, location: str, info: Mapping[str, Any] | None) -> Any:
@@ -90,7 +87,7 @@ async def _example(places: Places, location: str, info: Mapping[str, Any] | None
     if not info or not info.get("artifact_path"):
         return None
     try:
-        content = json.loads(await _file(places, location, str(info["artifact_path"])))
+        content = json.loads(await small_file(places, location, str(info["artifact_path"])))
         if info.get("params"):
             content = content["inputs"]
         if str(info.get("type")) == "dataframe":
@@ -100,26 +97,3 @@ async def _example(places: Places, location: str, info: Mapping[str, Any] | None
         log.debug("the input example of %s: %s", location, error)
         return None
     return content
-
-
-async def _manifest(places: Places, uri: str) -> Model:
-    try:
-        return Model.from_dict(yaml.safe_load(await _file(places, uri, FILE)))
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError, KeyError) as error:
-        log.debug("%s of %s: %s", FILE, uri, error)
-        raise DataCorrupted("it does not decode") from None
-
-
-async def _file(places: Places, uri: str, name: str) -> bytes:
-    """A small file of a version."""
-    place = places.locate(uri).below(name)
-    download = await place.store.open(place.path)
-    content = bytearray()
-    try:
-        async for chunk in download.chunks:
-            content += chunk
-            if len(content) > MOST_BYTES:
-                raise DataCorrupted(f"it is larger than {MOST_BYTES} bytes")
-    finally:
-        await download.chunks.aclose()
-    return bytes(content)
