@@ -134,7 +134,8 @@ def test_a_zoom_is_in_the_address_and_asks_for_all_points_of_the_range(page: Any
         page.mouse.up()
         page.wait_for_url(re.compile("zoom="))
     body = asked.value.post_data_json
-    assert abs(body["start"] - 750) < 30 and abs(body["end"] - 1500) < 30
+    assert abs(body["start"] - 750) < 30
+    assert abs(body["end"] - 1500) < 30
     first = float(cursor.get_attribute("aria-valuemin"))
     page.reload()
     cursor.wait_for()
@@ -157,6 +158,23 @@ def test_charts_are_set_by_the_address(page: Any, run: str) -> None:
     page.get_by_role("figure", name="train/loss").wait_for()
     page.goto(f"/runs/{run}?tab=nonsense&smooth=many&zoom=x&x=9")
     page.get_by_role("heading", name="my run").wait_for()
+
+
+def test_other_runs_are_laid_over(page: Any, seeded: Seeded, run: str, shot: Any) -> None:
+    page.goto(f"/runs/{run}?tab=metrics&find=train")
+    page.get_by_role("button", name="Overlay runs").click()
+    dialog = page.get_by_role("dialog", name="Overlay other runs")
+    for name in ("run-3", "run-4"):
+        dialog.get_by_role("checkbox", name=f"Overlay {name}", exact=True).click()
+    dialog.get_by_role("button", name="Done").click()
+    chart = page.get_by_role("figure", name="train/loss")
+    assert chart.get_by_role("listitem").all_inner_texts() == ["my run", "run-3", "run-4"]
+    page.reload()
+    chart.get_by_role("button", name="run-4").click()
+    assert chart.get_by_role("button", name="run-4").get_attribute("aria-pressed") == "false"
+    page.get_by_role("button", name="Enlarge train/loss").click()
+    page.get_by_role("dialog", name="train/loss").get_by_role("slider").wait_for()
+    shot("run-metric-large")
 
 
 def test_a_chart_is_read_by_keyboard_and_as_a_table(page: Any, run: str) -> None:

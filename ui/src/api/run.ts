@@ -39,6 +39,34 @@ export const experimentQuery = (id: number | undefined) =>
     staleTime: 60_000,
   });
 
+/** The latest runs of an experiment, in short. */
+export const sistersQuery = (experimentId: number) =>
+  queryOptions({
+    queryKey: ["runs", "list", "sisters", experimentId],
+    queryFn: async ({ signal }) => {
+      const body = {
+        experiment_ids: [experimentId],
+        fields: ["info"],
+        order_by: ["attributes.start_time DESC"],
+        limit: 200,
+      };
+      return (await answer(api.POST("/api/v1/runs/search", { body, signal }))).runs;
+    },
+  });
+
+/** What a chart says of a run: its name and when it began. */
+export const runInShortQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ["runs", "one", runId, "info"],
+    queryFn: ({ signal }) =>
+      answer(
+        api.GET("/api/v1/runs/{run_id}", {
+          params: { path: { run_id: runId }, query: { fields: ["info"] } },
+          signal,
+        }),
+      ),
+  });
+
 function changed(runId: string): Promise<unknown> {
   return Promise.all([
     queries.invalidateQueries({ queryKey: ["runs", "one", runId] }),

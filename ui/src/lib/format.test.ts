@@ -3,8 +3,10 @@ import { ago, bytes, duration, short } from "./format";
 
 test("numbers are short, and what is no number says so", () => {
   expect(
-    [0.123456, 1234.5678, 12, 1e-9, 3e12, null, Number.POSITIVE_INFINITY, undefined].map((each) => short(each)),
-  ).toEqual(["0.1235", "1235", "12", "1.00e-9", "3.00e+12", "NaN", "∞", ""]);
+    [0.123456, 1234.5678, 12, 1e-9, 3e12, null, Number.POSITIVE_INFINITY, undefined, -Number.MAX_VALUE].map((each) =>
+      short(each),
+    ),
+  ).toEqual(["0.1235", "1235", "12", "1.00e-9", "3.00e+12", "NaN", "∞", "", "-∞"]);
 });
 
 test("times are told as one would say them", () => {

@@ -11,11 +11,14 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
+/** MLflow's protocol has no infinity: the greatest number there is stands for it. */
+const BEYOND = 1.79e308;
+
 /** A number as a table shows it: four significant digits; null, which the API uses for NaN, as `NaN`. */
 export function short(value: number | null | undefined, digits = 4): string {
   if (value === undefined) return "";
   if (value === null || Number.isNaN(value)) return "NaN";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
+  if (Math.abs(value) >= BEYOND) return value > 0 ? "∞" : "-∞";
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return WHOLE.format(value);
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e7 || size < 1e-4)) return value.toExponential(Math.max(0, digits - 2));

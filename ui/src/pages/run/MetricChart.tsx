@@ -1,5 +1,5 @@
-import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef } from "react";
+import { useQueries } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useMemo, useRef } from "react";
 import { type Points, pointsQuery } from "@/api/run";
 import { LineChart, type LineSeries, type Range } from "@/charts/LineChart";
 import { short } from "@/lib/format";
@@ -14,9 +14,12 @@ export type ChartSettings = {
   clip: boolean;
 };
 
+/** A run whose line is drawn. */
+export type Drawn = { id: string; name: string; startMs: number | null };
+
 type Props = {
-  runId: string;
-  startMs: number | null;
+  /** The page's run first, then those that are laid over it. */
+  runs: readonly Drawn[];
   metric: string;
   settings: ChartSettings;
   zoom: Zoom | undefined;
@@ -24,54 +27,82 @@ type Props = {
   /** How many points are asked for: as many as the width can show. */
   points: number;
   height: number;
-  actions?: React.ReactNode;
-  title?: React.ReactNode;
+  actions?: ReactNode;
+  title?: ReactNode;
 };
 
-function columns(points: Points, kind: ChartSettings["x"], startMs: number): Pick<LineSeries, "x" | "y"> {
-  const x =
-    kind === "step" ? points.steps : kind === "time" ? points.times : points.times.map((each) => each - startMs);
-  return { x, y: points.values };
+type Kept = { asked: string; range: Range; points: Points };
+
+/** Where a run's time begins on the axis. */
+function zeroOf(run: Drawn, points: Points | undefined, kind: ChartSettings["x"]): number {
+  return kind === "relative" ? (run.startMs ?? points?.times[0] ?? 0) : 0;
+}
+
+function places(points: Points, kind: ChartSettings["x"], zero: number): Float64Array {
+  if (kind === "step") return points.steps;
+  return kind === "time" ? points.times : points.times.map((each) => each - zero);
 }
 
 /**
  * A metric over steps or time. Of a long one, the server sends what the width can show; a zoom shows that at once, and
  * then all that is in the range.
  */
-export function MetricChart({ runId, startMs, metric, settings, zoom, onZoom, points, height, actions, title }: Props) {
+export function MetricChart({ runs, metric, settings, zoom, onZoom, points, height, actions, title }: Props) {
   const by = settings.x === "step" ? "step" : "time";
-  const base = useQuery(pointsQuery(runId, { key: metric, by, points }));
-  const zero = settings.x === "relative" ? (startMs ?? base.data?.times[0] ?? 0) : 0;
-  const asked: Range | undefined = zoom && [Math.floor(zoom[0] + zero), Math.ceil(zoom[1] + zero)];
-  const finer = useQuery({
-    ...pointsQuery(runId, { key: metric, by, points, start: asked?.[0], end: asked?.[1] }),
-    enabled: asked !== undefined && base.data?.sampled === true,
-    staleTime: 60_000,
+  const bases = useQueries({ queries: runs.map((run) => pointsQuery(run.id, { key: metric, by, points })) });
+  const ranges = runs.map((run, at): Range | undefined => {
+    const zero = zeroOf(run, bases[at]?.data, settings.x);
+    return zoom && [Math.floor(zoom[0] + zero), Math.ceil(zoom[1] + zero)];
+  });
+  const finer = useQueries({
+    queries: runs.map((run, at) => {
+      const range = ranges[at];
+      return {
+        ...pointsQuery(run.id, { key: metric, by, points, start: range?.[0], end: range?.[1] }),
+        enabled: range !== undefined && bases[at]?.data?.sampled === true,
+      };
+    }),
   });
 
   // While a finer picture is on its way, the finer one before it is shown if it covers the range.
-  const before = useRef<{ range: Range; points: Points; by: string }>(undefined);
+  const before = useRef(new Map<string, Kept>());
+  const asked = `${metric} ${by}`;
   useEffect(() => {
-    if (finer.data && asked) before.current = { range: asked, points: finer.data, by };
+    for (const [at, run] of runs.entries()) {
+      const range = ranges[at];
+      const data = finer[at]?.data;
+      if (range && data) before.current.set(run.id, { asked, range, points: data });
+    }
   });
-  const kept = before.current;
-  const covered =
-    asked && kept && kept.by === by && kept.range[0] <= asked[0] && kept.range[1] >= asked[1] ? kept.points : undefined;
-  const shown = (zoom && (finer.data ?? covered)) || base.data;
+  const shown = runs.map((run, at): Points | undefined => {
+    const range = ranges[at];
+    const base = bases[at]?.data;
+    if (!range || !base?.sampled) return base;
+    const kept = before.current.get(run.id);
+    const covers = kept?.asked === asked && kept.range[0] <= range[0] && kept.range[1] >= range[1];
+    return finer[at]?.data ?? (covers ? kept.points : base);
+  });
 
-  const series = useMemo<LineSeries[]>(
-    () => (shown ? [{ id: metric, name: metric, ...columns(shown, settings.x, zero) }] : []),
-    [shown, settings.x, zero, metric],
-  );
-  const whole = useMemo<Range | undefined>(() => {
-    if (!base.data?.sampled) return undefined;
-    const { x } = columns(base.data, settings.x, zero);
-    const [first, last] = [x[0], x[x.length - 1]];
-    return first !== undefined && last !== undefined && first < last ? [first, last] : undefined;
-  }, [base.data, settings.x, zero]);
+  const made = useRef(new Map<Points, { key: string; line: Pick<LineSeries, "x" | "y"> }>());
+  const series = shown.flatMap((data, at): LineSeries[] => {
+    const run = runs[at];
+    if (!data || !run || (at > 0 && data.total === 0)) return [];
+    const zero = zeroOf(run, bases[at]?.data, settings.x);
+    const key = `${settings.x} ${zero}`;
+    const kept = made.current.get(data);
+    const line = kept?.key === key ? kept.line : { x: places(data, settings.x, zero), y: data.values };
+    if (line !== kept?.line) {
+      if (made.current.size > 50) made.current.clear();
+      made.current.set(data, { key, line });
+    }
+    return [{ id: run.id, name: runs.length > 1 ? run.name : metric, ...line }];
+  });
+  const steady = useSteady(series);
+  const whole = useWhole(runs, bases, settings.x, zoom !== undefined);
 
+  const base = bases[0];
   const heading = title ?? <Clipped text={metric} />;
-  if (base.isPending) {
+  if (!base || base.isPending) {
     return (
       <Frame title={heading} actions={actions} height={height}>
         <div role="status" aria-label="Loading" className="h-full animate-pulse rounded bg-hover" />
@@ -86,7 +117,7 @@ export function MetricChart({ runId, startMs, metric, settings, zoom, onZoom, po
     );
   }
   const [only] = base.data.values;
-  if (base.data.total === 1) {
+  if (base.data.total === 1 && bases.every((each) => (each.data?.total ?? 0) <= 1)) {
     return (
       <Frame title={heading} actions={actions} height={height}>
         <div className="flex h-full flex-col items-center justify-center gap-1">
@@ -100,7 +131,7 @@ export function MetricChart({ runId, startMs, metric, settings, zoom, onZoom, po
   }
   return (
     <LineChart
-      series={series}
+      series={steady}
       label={metric}
       title={heading}
       actions={actions}
@@ -112,10 +143,43 @@ export function MetricChart({ runId, startMs, metric, settings, zoom, onZoom, po
       onZoom={onZoom}
       whole={whole}
       height={height}
-      syncGroup={`run ${runId} ${settings.x}`}
+      syncGroup={`run ${runs[0]?.id} ${settings.x}`}
       unit={metric.endsWith("_percentage") ? " %" : ""}
     />
   );
+}
+
+/** The same list again as long as its lines are the same. */
+function useSteady(series: LineSeries[]): LineSeries[] {
+  const kept = useRef(series);
+  const same =
+    kept.current.length === series.length &&
+    kept.current.every((each, at) => {
+      const other = series[at];
+      return other?.x === each.x && other.y === each.y && other.id === each.id && other.name === each.name;
+    });
+  if (!same) kept.current = series;
+  return kept.current;
+}
+
+/** How far all lines reach, when only a part of them is here. */
+function useWhole(
+  runs: readonly Drawn[],
+  bases: readonly { data: Points | undefined }[],
+  kind: ChartSettings["x"],
+  zoomed: boolean,
+): Range | undefined {
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (const [at, run] of runs.entries()) {
+    const data = bases[at]?.data;
+    if (!data) continue;
+    const column = kind === "step" ? data.steps : data.times;
+    const zero = zeroOf(run, data, kind);
+    from = Math.min(from, (column[0] ?? from) - zero);
+    to = Math.max(to, (column[column.length - 1] ?? to) - zero);
+  }
+  return useMemo(() => (zoomed && from < to ? [from, to] : undefined), [zoomed, from, to]);
 }
 
 function Frame({
@@ -124,10 +188,10 @@ function Frame({
   height,
   children,
 }: {
-  title: React.ReactNode;
-  actions: React.ReactNode;
+  title: ReactNode;
+  actions: ReactNode;
   height: number;
-  children: React.ReactNode;
+  children: ReactNode;
 }) {
   return (
     <div>

@@ -1,6 +1,7 @@
+import { useQueries } from "@tanstack/react-query";
 import { ChevronDown, ChevronRight, Maximize2, ZoomOut } from "lucide-react";
 import { useDeferredValue, useEffect, useId, useMemo, useRef, useState } from "react";
-import type { Run } from "@/api/run";
+import { type Run, runInShortQuery } from "@/api/run";
 import { useInView } from "@/lib/inView";
 import { Button, IconButton } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
@@ -8,7 +9,8 @@ import { SearchBox, Select, Switch } from "@/parts/fields";
 import { Empty } from "@/parts/states";
 import { Num } from "@/parts/text";
 import { groupsOf } from "./groups";
-import { type ChartSettings, MetricChart } from "./MetricChart";
+import { type ChartSettings, type Drawn, MetricChart } from "./MetricChart";
+import { Others } from "./Others";
 import { useGo, useSearch } from "./place";
 import type { Zoom } from "./search";
 
@@ -48,6 +50,7 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
     log: search.log ?? false,
     clip: search.clip ?? false,
   };
+  const runs = useDrawn(run, search.over);
   const zooms = search.zoom ?? {};
   const zoomOf = (key: string) => (search.together ? zooms[ALL] : zooms[key]);
   const onZoom = (key: string, zoom: Zoom | null) => {
@@ -101,6 +104,7 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
           checked={search.together ?? false}
           onChange={(on) => go({ together: on || undefined, zoom: undefined })}
         />
+        <Others run={run} />
         {search.zoom && (
           <Button small onClick={() => go({ zoom: undefined }, true)}>
             <ZoomOut aria-hidden /> Show everything
@@ -136,8 +140,7 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
               {shown.map((key) => (
                 <Cell key={key}>
                   <MetricChart
-                    runId={run.run_id}
-                    startMs={run.info?.start_ms ?? null}
+                    runs={runs}
                     metric={key}
                     title={
                       <span dir="auto" title={key} className="block truncate">
@@ -179,8 +182,7 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
           <>
             <Figures run={run} metric={large} />
             <MetricChart
-              runId={run.run_id}
-              startMs={run.info?.start_ms ?? null}
+              runs={runs}
               metric={large}
               title=" "
               settings={settings}
@@ -194,6 +196,27 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
       </Dialog>
     </div>
   );
+}
+
+const NONE: readonly string[] = [];
+
+/** The page's run, and those that are laid over it. */
+function useDrawn(run: Run, over = NONE): readonly Drawn[] {
+  const others = useQueries({ queries: over.filter((id) => id !== run.run_id).map(runInShortQuery) });
+  const told = others.flatMap(({ data }): Drawn[] =>
+    data ? [{ id: data.run_id, name: data.info?.name || data.run_id, startMs: data.info?.start_ms ?? null }] : [],
+  );
+  const own = { id: run.run_id, name: run.info?.name || run.run_id, startMs: run.info?.start_ms ?? null };
+  const all = [own, ...told];
+  const kept = useRef(all);
+  const same =
+    kept.current.length === all.length &&
+    kept.current.every((each, at) => {
+      const other = all[at];
+      return each.id === other?.id && each.name === other.name && each.startMs === other.startMs;
+    });
+  if (!same) kept.current = all;
+  return kept.current;
 }
 
 /** A range as the address has it: steps and milliseconds are whole, unless there are only some. */

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { Boxes, Database, Pencil, Plus, X } from "lucide-react";
 import { useMemo, useState } from "react";
 import { changeRun, type Dataset, type Metrics, type Run } from "@/api/run";
+import { useNarrow } from "@/lib/narrow";
 import { Badge } from "@/parts/badge";
 import { Button, IconButton } from "@/parts/button";
 import { FormDialog } from "@/parts/dialog";
@@ -9,7 +10,7 @@ import { Field, Input, SearchBox, Switch, TextArea } from "@/parts/fields";
 import { Section } from "@/parts/page";
 import { Clipped, LongText, Num } from "@/parts/text";
 import { complain } from "@/parts/toast";
-import { isStage, isSystem } from "./groups";
+import { byName, isStage, isSystem } from "./groups";
 import { useGo, useSearch } from "./place";
 import { Rows } from "./Rows";
 
@@ -62,7 +63,7 @@ function counted(name: string, shown: number, all: number) {
 }
 
 function Params({ params, find }: { params: Record<string, string>; find: string }) {
-  const all = useMemo(() => Object.entries(params), [params]);
+  const all = useMemo(() => Object.entries(params).sort(([a], [b]) => byName(a, b)), [params]);
   const rows = useMemo(() => all.filter(([key, value]) => matches(find, key, value)), [all, find]);
   return (
     <Section title={counted("Params", rows.length, all.length)} flush>
@@ -112,12 +113,13 @@ function Value({ text }: { text: string }) {
 
 function MetricsTable({ metrics, find }: { metrics: Metrics; find: string }) {
   const go = useGo();
+  const narrow = useNarrow();
   // Of the machine and of stages there are tabs; here they are found when one looks for them.
   const all = useMemo(
     () =>
       Object.entries(metrics)
         .filter(([key]) => find !== "" || !(isSystem(key) || isStage(key)))
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
+        .sort(([a], [b]) => byName(a, b)),
     [metrics, find],
   );
   const rows = useMemo(() => all.filter(([key]) => matches(find, key)), [all, find]);
@@ -127,25 +129,27 @@ function MetricsTable({ metrics, find }: { metrics: Metrics; find: string }) {
         label="Metrics"
         rows={rows}
         id={([key]) => key}
-        widths={["auto", "5rem", "5rem", "5rem", "4.5rem"]}
-        head={["Metric", "Latest", "Min", "Max", "Step"]}
+        widths={["auto", "5.5rem", "5.5rem", "5.5rem", "4.5rem"].slice(0, narrow ? 2 : 5)}
+        head={["Metric", "Latest", "Min", "Max", "Step"].slice(0, narrow ? 2 : 5)}
         numbers={1}
-        cells={([key, value]) => [
-          <button
-            key="key"
-            type="button"
-            className="block max-w-full text-left hover:underline"
-            onClick={() =>
-              go({ tab: key.startsWith("system/") ? "system" : "metrics", chart: key, find: undefined }, true)
-            }
-          >
-            <Clipped text={key} />
-          </button>,
-          <Num key="latest" value={value.value} className="font-medium" />,
-          <Num key="min" value={value.min ?? undefined} className="text-muted" />,
-          <Num key="max" value={value.max ?? undefined} className="text-muted" />,
-          <Num key="step" value={value.step} className="text-muted" />,
-        ]}
+        cells={([key, value]) =>
+          [
+            <button
+              key="key"
+              type="button"
+              className="block max-w-full text-left hover:underline"
+              onClick={() =>
+                go({ tab: key.startsWith("system/") ? "system" : "metrics", chart: key, find: undefined }, true)
+              }
+            >
+              <Clipped text={key} />
+            </button>,
+            <Num key="latest" value={value.value} className="font-medium" />,
+            <Num key="min" value={value.min ?? undefined} className="text-muted" />,
+            <Num key="max" value={value.max ?? undefined} className="text-muted" />,
+            <Num key="step" value={value.step} className="text-muted" />,
+          ].slice(0, narrow ? 2 : 5)
+        }
         empty={all.length ? "No metric matches." : "This run has no metrics."}
       />
     </Section>

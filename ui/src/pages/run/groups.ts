@@ -25,7 +25,8 @@ export function groupsOf(keys: readonly string[], find: string): { name: string;
 
 const ORDER = new Intl.Collator("en", { numeric: true });
 
-function byName(a: string, b: string): number {
+/** In the order of names, with numbers in them as numbers. */
+export function byName(a: string, b: string): number {
   return ORDER.compare(a, b);
 }
 

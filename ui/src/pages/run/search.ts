@@ -12,6 +12,9 @@ export const TABS = [
 ] as const;
 export type Tab = (typeof TABS)[number];
 
+/** As many runs are laid over one. */
+export const MOST_OTHERS = 9;
+
 export type Zoom = readonly [number, number];
 
 /** What stands behind `?` in the page's address. */
@@ -35,6 +38,8 @@ export type Search = {
   zoom?: Record<string, Zoom> | undefined;
   /** Charts: a zoom is for all of them; kept under the name `*`. */
   together?: boolean | undefined;
+  /** Charts: ids of runs that are laid over this one. */
+  over?: string[] | undefined;
   /** The metric whose chart is shown large. */
   chart?: string | undefined;
 
@@ -68,6 +73,9 @@ export function search(raw: Record<string, unknown>): Search {
     folded: texts(raw, "folded"),
     zoom: zooms(raw.zoom),
     together: flag(raw, "together"),
+    over: texts(raw, "over")
+      ?.filter((each) => /^[0-9a-f]{32}$/.test(each))
+      .slice(0, MOST_OTHERS),
     chart: text(raw, "chart"),
     path: text(raw, "path"),
     model: text(raw, "model"),
