@@ -244,7 +244,7 @@ function TextWithLines({
         }}
         spellCheck={false}
         wrap="off"
-        className="min-w-0 grow resize-none bg-transparent px-3 py-2 whitespace-pre"
+        className="min-w-0 grow resize-none bg-transparent px-3 -outline-offset-2 py-2 whitespace-pre"
       />
       <span id={hint} className="sr-only">
         Problems are listed beside it.
