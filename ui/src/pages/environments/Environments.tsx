@@ -231,12 +231,10 @@ function Head({
 function Placed({ row, cell, open }: { row: Row; cell: Cell; open: () => void }) {
   const [first] = cell.served.filter((each) => each.drift !== undefined);
   const empty = cell.version === undefined && cell.served.length === 0;
-  const wanted = cell.version === undefined ? "nothing" : `version ${cell.version}`;
   return (
     <button
       type="button"
       onClick={open}
-      aria-label={`${row.slot.slice(0, 80)} in ${cell.environment}: ${wanted}${first ? `, not as wanted: ${first.drift?.slice(0, 200)}` : ""}`}
       title={first?.drift}
       className={cx(
         "flex h-12 w-full min-w-0 flex-col justify-center gap-0.5 rounded-md border px-2 text-left hover:border-accent",
@@ -247,6 +245,9 @@ function Placed({ row, cell, open }: { row: Row; cell: Cell; open: () => void })
           : "border-transparent hover:bg-hover",
       )}
     >
+      <span className="sr-only">
+        {row.slot.slice(0, 80)} in {cell.environment}: {first && "not as wanted: "}
+      </span>
       {empty ? (
         <span className="text-xs text-muted">–{cell.policy ? " · policy" : ""}</span>
       ) : (
