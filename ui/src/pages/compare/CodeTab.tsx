@@ -311,11 +311,16 @@ function PatchFiles({ before, after }: { before: string; after: string }) {
   const found = useMemo(() => differences(files(before), files(after)), [before, after]);
   const alike = useMemo(() => files(before).size, [before]);
   if (found.length === 0)
-    return <p className="text-sm text-muted">Both runs had the same changes, in {count(alike)} files.</p>;
+    return (
+      <p className="text-sm text-muted">
+        Both runs had the same changes, in {alike === 1 ? "one file" : `${count(alike)} files`}.
+      </p>
+    );
   return (
     <ul className="flex flex-col gap-1" aria-labelledby={id}>
       <li id={id} className="text-xs text-muted">
-        {count(found.length)} files were changed differently. What is compared are the changes themselves.
+        {found.length === 1 ? "One file was" : `${count(found.length)} files were`} changed differently. What is
+        compared are the changes themselves.
       </li>
       {found.slice(0, MOST_DIFFERENCES).map((each) => (
         <li key={each.name}>
