@@ -13,6 +13,9 @@ export type LongColumn<Row> = {
   sticky?: boolean;
 };
 
+/** How many rows before the end of those that are here more are asked for. */
+const AHEAD = 150;
+
 /** A table of any length, of which only what is seen is drawn. Rows have one height; those to come are grey bars. */
 export function LongTable<Row>({
   columns,
@@ -48,8 +51,8 @@ export function LongTable<Row>({
   const items = virtual.getVirtualItems();
   const last = items.at(-1)?.index ?? -1;
   useEffect(() => {
-    if (last >= rows.length && more) more();
-  }, [last, rows.length, more]);
+    if (more && rows.length < count && last >= rows.length - AHEAD) more();
+  }, [last, rows.length, count, more]);
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const stuck = "sticky left-0 z-10 bg-surface";
