@@ -11,14 +11,11 @@ export type Search = {
 };
 
 export function search(raw: Record<string, unknown>): Search {
-  const found: Search = {};
-  const q = text(raw, "q");
-  if (q) found.q = q;
-  const view = oneOf(raw, "view", ["deleted"]);
-  if (view) found.view = view;
-  const sort = oneOf(raw, "sort", ["recent"]);
-  if (sort) found.sort = sort;
-  const closed = texts(raw, "closed");
-  if (closed) found.closed = [...new Set(closed)];
-  return found;
+  // Every name is there: what were left out would be kept as it stands in the address.
+  return {
+    q: text(raw, "q"),
+    view: oneOf(raw, "view", ["deleted"]),
+    sort: oneOf(raw, "sort", ["recent"]),
+    closed: texts(raw, "closed"),
+  };
 }

@@ -70,6 +70,7 @@ export function GroupCell({
   group,
   by,
   open,
+  toggle,
   column,
   numbers,
   now,
@@ -77,6 +78,7 @@ export function GroupCell({
   group: Group;
   by: readonly string[];
   open: boolean;
+  toggle: () => void;
   column: Column;
   /** The place of the column's number in the group. */
   numbers: number;
@@ -84,7 +86,13 @@ export function GroupCell({
 }) {
   if (column.id === "name") {
     return (
-      <span className="flex min-w-0 items-center gap-1.5">
+      <button
+        type="button"
+        tabIndex={-1}
+        aria-expanded={open}
+        onClick={toggle}
+        className="flex h-full min-w-0 items-center gap-1.5 text-left"
+      >
         <ChevronRight aria-hidden className={cx("size-4 shrink-0 text-muted", open && "rotate-90")} />
         <span className="flex min-w-0 gap-1.5 font-medium">
           {group.values.map((value, at) => (
@@ -96,7 +104,7 @@ export function GroupCell({
         <span className="shrink-0 rounded-full bg-hover px-1.5 text-xs text-muted tabular-nums">
           {count(group.runs)}
         </span>
-      </span>
+      </button>
     );
   }
   if (column.id === "start" && group.newest_ms !== null)

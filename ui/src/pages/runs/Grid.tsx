@@ -168,6 +168,7 @@ export function Grid(props: GridProps) {
             group={line.group}
             by={by}
             open={line.open}
+            toggle={() => props.toggleGroup(line.key)}
             column={column}
             numbers={props.numberOf(column)}
             now={now}
@@ -184,7 +185,6 @@ export function Grid(props: GridProps) {
         role="row"
         aria-rowindex={index + 2}
         aria-selected={line.what === "run" ? isOn : undefined}
-        aria-expanded={line.what === "group" ? line.open : undefined}
         className={cx(
           "absolute right-0 left-0 border-b border-line",
           isOn ? "bg-accent-soft" : line.what === "group" ? "bg-bg hover:bg-hover" : "bg-surface hover:bg-hover",

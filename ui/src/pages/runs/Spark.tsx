@@ -21,7 +21,9 @@ export function path({ steps, values }: Line): string {
       return;
     }
     const x = span ? (((steps[at] ?? 0) - first) / span) * WIDTH : WIDTH / 2;
-    const y = high > low ? HEIGHT - 2 - ((value - low) / (high - low)) * (HEIGHT - 4) : HEIGHT / 2;
+    // Halved, because the difference of the greatest numbers is none.
+    const share = (value / 2 - low / 2) / (high / 2 - low / 2);
+    const y = high > low ? HEIGHT - 2 - share * (HEIGHT - 4) : HEIGHT / 2;
     drawn += `${pen}${x.toFixed(1)} ${y.toFixed(1)}`;
     pen = "L";
   });

@@ -94,5 +94,6 @@ test("CSV keeps data whole, and spreadsheets from running it", () => {
 test("small lines have gaps where there is no number", () => {
   expect(path({ steps: [0, 1, 2], values: [0, null, 1] })).toBe("M0.0 20.0M120.0 2.0");
   expect(path({ steps: [0], values: [null] })).toBe("");
+  expect(path({ steps: [0, 1], values: [-1.7e308, 1.7e308] })).toBe("M0.0 20.0L120.0 2.0");
   expect(path({ steps: [3], values: [5] })).toBe("M60.0 11.0h1");
 });

@@ -37,7 +37,7 @@ function pageOf(listing: Listing, filter: string, page: number): RunSearch {
 const pageQuery = (listing: Listing, filter: string, page: number) => ({
   ...runsQuery(pageOf(listing, filter, page)),
   gcTime: KEPT_MS,
-  staleTime: 2_000,
+  staleTime: 10_000,
 });
 
 /** The first page of a listing, to be asked for before somebody wants it. */

@@ -12,8 +12,6 @@ export type Search = {
   group?: string[] | undefined;
   /** Groups that are open: JSON of their values. */
   open?: string[] | undefined;
-  /** How groups are sorted. */
-  by?: string | undefined;
   /** The trash instead of what is in use. */
   view?: "deleted" | undefined;
   /** Runs that are selected. */
@@ -23,17 +21,19 @@ export type Search = {
 };
 
 export function search(raw: Record<string, unknown>): Search {
-  const found: Search = {};
-  const q = text(raw, "q");
-  if (q) found.q = q;
-  for (const name of ["sort", "cols", "group", "open", "sel"] as const) {
-    const listed = texts(raw, name);
-    if (listed) found[name] = [...new Set(listed)].slice(0, name === "group" ? 5 : 5000);
-  }
-  const by = text(raw, "by");
-  if (by) found.by = by;
-  const view = oneOf(raw, "view", ["deleted"]);
-  if (view) found.view = view;
-  if (flag(raw, "choose")) found.choose = true;
-  return found;
+  const listed = (name: string, most = 5000) => {
+    const found = texts(raw, name);
+    return found && [...new Set(found)].slice(0, most);
+  };
+  // Every name is there: what were left out would be kept as it stands in the address.
+  return {
+    q: text(raw, "q"),
+    sort: listed("sort", 10),
+    cols: listed("cols", 20_000),
+    group: listed("group", 5),
+    open: listed("open"),
+    view: oneOf(raw, "view", ["deleted"]),
+    sel: listed("sel"),
+    choose: flag(raw, "choose"),
+  };
 }
