@@ -127,7 +127,7 @@ export function LineChartOverlay(props: Props) {
       aria-valuetext={told}
       tabIndex={0}
       title=""
-      className="absolute cursor-crosshair touch-pan-y rounded-sm"
+      className="absolute cursor-crosshair touch-pan-y rounded-sm select-none"
       style={{ left: ROOM.left, top: ROOM.top, width, height: height - ROOM.top - ROOM.bottom }}
       onPointerMove={onPointerMove}
       onPointerDown={onPointerDown}

@@ -119,51 +119,42 @@ function One({ run, place }: { run: Run; place: Place }) {
   return (
     <div className="grid items-start gap-4 lg:grid-cols-2">
       {place.root.kind === "logged_model" && <Logged id={place.root.id} run={run} />}
-      {found ? (
-        <>
-          <Section title="Inputs" flush>
-            <Columns of={found.inputs} caption="Inputs" />
-          </Section>
-          <Section title="Outputs" flush>
-            <Columns of={found.outputs} caption="Outputs" />
-            {found.params.length > 0 && (
-              <>
-                <h3 className="border-y border-line px-4 py-1.5 text-xs font-semibold">Params</h3>
-                <Columns of={found.params} caption="Params" />
-              </>
-            )}
-          </Section>
-          <Use place={place} manifest={found} />
-          <Section title="Flavors">
-            <div className="flex flex-col gap-4">
-              {found.flavors.map((each) => (
-                <div key={each.name} className="min-w-0">
-                  <h3 className="mb-1 text-sm font-medium">{each.name}</h3>
-                  <Facts
-                    of={each.facts.map(([name, value]) => [name, <LongText key={name} text={value} most={200} />])}
-                  />
-                </div>
-              ))}
-              <Facts
-                of={found.facts.map(([name, value]) => [
-                  name.replaceAll("_", " "),
-                  name === "model_size_bytes" ? bytes(Number(value)) : <LongText key={name} text={value} most={200} />,
-                ])}
-              />
-            </div>
-          </Section>
-        </>
-      ) : (
-        <p className="text-sm text-muted">There is no MLmodel file here: it says what a model is.</p>
-      )}
-      <Section title="Requirements">
-        {needs.data ? (
-          <Code text={needs.data.trimEnd()} language="text" />
-        ) : (
-          <p className="text-sm text-muted">{needs.isPending ? "…" : "No requirements.txt."}</p>
+      <div className="flex min-w-0 flex-col gap-4">
+        {found && (
+          <>
+            <Section title="Inputs" flush>
+              <Columns of={found.inputs} caption="Inputs" />
+            </Section>
+            <Use place={place} manifest={found} />
+          </>
         )}
-      </Section>
-      {found?.example && <Example place={place} file={found.example} />}
+        {found?.example && <Example place={place} file={found.example} />}
+      </div>
+      <div className="flex min-w-0 flex-col gap-4">
+        {found ? (
+          <>
+            <Section title="Outputs" flush>
+              <Columns of={found.outputs} caption="Outputs" />
+              {found.params.length > 0 && (
+                <>
+                  <h3 className="border-y border-line px-4 py-1.5 text-xs font-semibold">Params</h3>
+                  <Columns of={found.params} caption="Params" />
+                </>
+              )}
+            </Section>
+            <Flavors of={found} />
+          </>
+        ) : (
+          <p className="text-sm text-muted">There is no MLmodel file here: it says what a model is.</p>
+        )}
+        <Section title="Requirements">
+          {needs.data ? (
+            <Code text={needs.data.trimEnd()} language="text" />
+          ) : (
+            <p className="text-sm text-muted">{needs.isPending ? "…" : "No requirements.txt."}</p>
+          )}
+        </Section>
+      </div>
       <div className="min-w-0 lg:col-span-2">
         <h2 className="mb-2 text-sm font-semibold">Files</h2>
         {place.root.kind === "logged_model" ? (
@@ -222,6 +213,27 @@ function Logged({ id, run }: { id: string; run: Run }) {
           </Link>
         ))}
     </div>
+  );
+}
+
+function Flavors({ of }: { of: Manifest }) {
+  return (
+    <Section title="Flavors">
+      <div className="flex flex-col gap-4">
+        {of.flavors.map((each) => (
+          <div key={each.name} className="min-w-0">
+            <h3 className="mb-1 text-sm font-medium">{each.name}</h3>
+            <Facts of={each.facts.map(([name, value]) => [name, <LongText key={name} text={value} most={200} />])} />
+          </div>
+        ))}
+        <Facts
+          of={of.facts.map(([name, value]) => [
+            name.replaceAll("_", " "),
+            name === "model_size_bytes" ? bytes(Number(value)) : <LongText key={name} text={value} most={200} />,
+          ])}
+        />
+      </div>
+    </Section>
   );
 }
 
