@@ -34,6 +34,6 @@ export function search(raw: Record<string, unknown>): Search {
     open: listed("open"),
     view: oneOf(raw, "view", ["deleted"]),
     sel: listed("sel"),
-    choose: flag(raw, "choose"),
+    choose: flag(raw, "choose") ? true : undefined,
   };
 }
