@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { precompress } from "./precompress";
+import { precompress } from "./precompress.ts";
 
 const server = process.env.MODELYARD_SERVER ?? "http://127.0.0.1:5000";
 

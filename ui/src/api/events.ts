@@ -1,15 +1,7 @@
-import { queries } from "./client";
+import { queries, type Schemas } from "./client";
 
 /** What the server says has changed. Names of shafts are the first part of query keys. */
-type Changes = {
-  runs?: string[];
-  experiments?: number[];
-  models?: string[];
-  deployments?: string[];
-  predictions?: string[];
-  environments?: boolean;
-  all?: boolean;
-};
+type Changes = Partial<Schemas["Changes"]>;
 
 const SHAFTS = ["runs", "experiments", "models", "deployments", "predictions"] as const;
 
@@ -26,25 +18,59 @@ export function invalidate(changes: Changes): void {
     const named = changes[shaft];
     if (!named?.length) continue;
     const ids = new Set<unknown>(named);
+    const every = shaft === "runs" && changes.every_run; // more of them changed than are named
     void queries.invalidateQueries({
-      predicate: ({ queryKey: [first, second, id] }) => first === shaft && (second !== "one" || ids.has(id)),
+      predicate: ({ queryKey: [first, second, id] }) => first === shaft && (every || second !== "one" || ids.has(id)),
     });
   }
   if (changes.environments || changes.models?.length) void queries.invalidateQueries({ queryKey: ["environments"] });
   if (changes.predictions?.length) void queries.invalidateQueries({ queryKey: ["statistics"] });
 }
 
-/** Listens to the server for as long as the page is open; a browser asks again by itself when the line breaks. */
+const HIDDEN_MS = 10_000;
+const AGAIN_MS = 5_000;
+
+/**
+ * Listens to the server for as long as the page can be seen: over plain HTTP a browser has six lines to a server, for all
+ * tabs together, and a seventh tab would wait for ever. It asks again by itself when the line breaks.
+ */
 export function listen(): () => void {
-  const source = new EventSource("/api/v1/changes");
-  let broken = false;
-  source.addEventListener("message", (event: MessageEvent<string>) => invalidate(JSON.parse(event.data)));
-  source.addEventListener("error", () => {
-    broken = true;
-  });
-  source.addEventListener("open", () => {
-    if (broken) invalidate({ all: true }); // what happened meanwhile is not told again
-    broken = false;
-  });
-  return () => source.close();
+  let source: EventSource | undefined;
+  let timer: number | undefined;
+  let missed = false;
+
+  function open() {
+    window.clearTimeout(timer);
+    if (source !== undefined && source.readyState !== EventSource.CLOSED) return;
+    const opened = new EventSource("/api/v1/changes");
+    source = opened;
+    opened.addEventListener("message", (event: MessageEvent<string>) => invalidate(JSON.parse(event.data)));
+    opened.addEventListener("open", () => {
+      if (missed) invalidate({ all: true }); // what happened meanwhile is not told again
+      missed = false;
+    });
+    opened.addEventListener("error", () => {
+      missed = true;
+      if (opened.readyState === EventSource.CLOSED && source === opened) timer = window.setTimeout(open, AGAIN_MS); // refused
+    });
+  }
+
+  function close() {
+    window.clearTimeout(timer);
+    source?.close();
+    missed = true;
+  }
+
+  function look() {
+    window.clearTimeout(timer);
+    if (document.hidden) timer = window.setTimeout(close, HIDDEN_MS);
+    else open();
+  }
+
+  document.addEventListener("visibilitychange", look);
+  look();
+  return () => {
+    document.removeEventListener("visibilitychange", look);
+    close();
+  };
 }
