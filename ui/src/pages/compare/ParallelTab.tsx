@@ -228,18 +228,21 @@ function Limits({
     ) : (
       <span className="text-muted">all</span>
     );
-  const changed = (from: string, to: string) => {
-    const low = from === "" ? -Number.MAX_VALUE : Number(from);
-    const high = to === "" ? Number.MAX_VALUE : Number(to);
-    if (from === "" && to === "") onChange(name, undefined);
-    else if (low <= high) onChange(name, [low, high]);
-  };
   const from = range && range[0] > -Number.MAX_VALUE ? String(Number(range[0].toPrecision(4))) : "";
   const to = range && range[1] < Number.MAX_VALUE ? String(Number(range[1].toPrecision(4))) : "";
+  // A field that nobody touched stands for the end that it rounds.
+  const end = (text: string, shown: string, kept: number | undefined, open: number) =>
+    text === "" ? open : text === shown && kept !== undefined ? kept : Number(text);
+  const changed = (low: string, high: string) => {
+    const least = end(low, from, range?.[0], -Number.MAX_VALUE);
+    const most = end(high, to, range?.[1], Number.MAX_VALUE);
+    if (low === "" && high === "") onChange(name, undefined);
+    else if (least <= most) onChange(name, [least, most]);
+  };
   return (
-    // What is typed counts when the field is left or Enter is pressed; a drag on the axis writes it anew.
+    // What is typed counts when a field is left or Enter is pressed; a drag on the axis writes it anew. Both fields are
+    // read together: the address may not have the first one yet when the second one is left.
     <form
-      key={`${from} ${to}`}
       className="flex items-center gap-1"
       onSubmit={(event) => event.preventDefault()}
       onBlur={(event) => {
@@ -254,6 +257,7 @@ function Limits({
       }}
     >
       <Input
+        key={`from ${from}`}
         name="from"
         type="number"
         step="any"
@@ -264,6 +268,7 @@ function Limits({
       />
       –
       <Input
+        key={`to ${to}`}
         name="to"
         type="number"
         step="any"
