@@ -115,6 +115,7 @@ export function GroupCell({
   if (!spread?.count) return null;
   return (
     <span
+      className="truncate whitespace-nowrap"
       title={`mean ${spread.mean}, standard deviation ${spread.std}, from ${spread.min} to ${spread.max}, of ${spread.count} runs`}
     >
       {short(spread.mean ?? undefined)}

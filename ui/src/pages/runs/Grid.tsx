@@ -13,6 +13,8 @@ import { HEAD, inSight, layOut, ROW, type Viewport } from "./viewport";
 
 const LEAD = 40;
 const HELD_MS = 150;
+const PHONE = 500;
+const PHONE_PINNED = 130;
 
 export type GridProps = {
   view: Viewport;
@@ -40,8 +42,9 @@ export type GridProps = {
  * blank row, however far somebody jumps.
  */
 export function Grid(props: GridProps) {
-  const { view, lines, runAt, columns, selected, select, now, by } = props;
+  const { view, lines, runAt, selected, select, now, by } = props;
   const { box, x, y, width, height } = view;
+  const columns = narrowed(props.columns, width);
   const [active, setActive] = useState({ line: 0, column: 0 });
   const from = useRef(0);
   const { lefts, pinned, rest } = layOut(columns, LEAD);
@@ -297,6 +300,12 @@ export function Grid(props: GridProps) {
       </div>
     </div>
   );
+}
+
+/** On a phone, what is pinned leaves room for the rest. */
+function narrowed(columns: readonly Column[], width: number): readonly Column[] {
+  if (width === 0 || width >= PHONE) return columns;
+  return columns.map((column) => (column.pinned ? { ...column, width: Math.min(column.width, PHONE_PINNED) } : column));
 }
 
 const Tick = memo(function Tick({

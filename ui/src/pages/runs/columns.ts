@@ -67,7 +67,7 @@ export function columnOf(spelling: string): Column | undefined {
     id,
     label: field.key,
     about: field.aggregate === "latest" ? ABOUT[field.kind] : field.aggregate,
-    width: width ?? (field.kind === "metric" ? 110 : 130),
+    width: width ?? (field.kind === "metric" ? 124 : 130),
     pinned,
     number: field.kind === "metric",
     wanted: [idOf({ ...field, aggregate: "latest" })],
