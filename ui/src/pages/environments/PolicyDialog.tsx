@@ -7,8 +7,9 @@ import { Trouble } from "@/parts/states";
 import { say } from "@/parts/toast";
 import { Reason } from "../model/Reason";
 import { Candidates } from "./Candidates";
+import { type Draft, draftOf, type Gate, policyOf } from "./draft";
 
-const GATES = {
+const GATES: Record<Gate, string> = {
   label: "a label",
   description: "a description",
   owner: "an owner (tag)",
@@ -17,64 +18,8 @@ const GATES = {
   signature: "a signature",
   golden: "golden tests",
   evaluation: "an evaluation",
-} as const;
-type Gate = keyof typeof GATES;
-const NAMES: readonly Gate[] = ["label", "description", "owner", "run", "digest", "signature", "golden", "evaluation"];
-
-type Draft = {
-  allowance: string;
-  gates: Gate[] | null;
-  tags: string;
-  rule: "" | "manual" | "best";
-  metric: string;
-  dataset: string;
-  direction: "" | "max" | "min";
-  least: string;
-  models: string;
 };
-
-function draftOf(policy: Policy | undefined): Draft {
-  return {
-    allowance: policy?.allowance ?? "",
-    gates: policy?.gates ?? null,
-    tags: Object.entries(policy?.tags ?? {})
-      .map(([key, value]) => `${key}=${value}`)
-      .join("\n"),
-    rule: policy?.rule ?? "",
-    metric: policy?.metric ?? "",
-    dataset: policy?.dataset ?? "",
-    direction: policy?.direction ?? "",
-    least: policy?.least_improvement == null ? "" : String(policy.least_improvement),
-    models: (policy?.models ?? []).join("\n"),
-  };
-}
-
-function lines(text: string): string[] {
-  return text
-    .split("\n")
-    .map((each) => each.trim())
-    .filter(Boolean);
-}
-
-function policyOf(draft: Draft): Policy | null {
-  const tags = lines(draft.tags).map((each): [string, string] => {
-    const [key = "", ...value] = each.split("=");
-    return [key.trim(), value.join("=").trim() || "*"];
-  });
-  const models = lines(draft.models);
-  const found: Policy = {
-    ...(draft.allowance && { allowance: draft.allowance }),
-    ...(draft.gates && { gates: draft.gates }),
-    ...(tags.length && { tags: Object.fromEntries(tags) }),
-    ...(draft.rule && { rule: draft.rule }),
-    ...(draft.metric && { metric: draft.metric }),
-    ...(draft.dataset && { dataset: draft.dataset }),
-    ...(draft.direction && { direction: draft.direction }),
-    ...(draft.least && { least_improvement: Number(draft.least) }),
-    ...(models.length && { models }),
-  };
-  return Object.keys(found).length ? found : null;
-}
+const NAMES: readonly Gate[] = ["label", "description", "owner", "run", "digest", "signature", "golden", "evaluation"];
 
 /** What must hold for versions to serve: in an environment, or in one slot of it, with what it would choose. */
 export function PolicyDialog({
@@ -98,7 +43,7 @@ export function PolicyDialog({
     setReason("");
   }, [opened.open, environment, slot]);
   const put = (more: Partial<Draft>) => setDraft((before) => ({ ...before, ...more }));
-  const wanted = policyOf(draft);
+  const wanted = policyOf(draft, policy);
   const submit = async () => {
     await setPolicy(environment, slot, wanted, reason);
     say(wanted ? "The policy holds now." : "The policy is removed.");

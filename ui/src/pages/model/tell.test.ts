@@ -25,8 +25,15 @@ test("moves are told with where from and where to", () => {
     "moved @champion from version 1 to 2",
   );
   expect(tell(event({ change: "version.staged", version: 4, old: "None", new: "Production" }))).toBe(
-    "version 4: stage None → Production",
+    "moved version 4 from the stage None to Production",
   );
+});
+
+test("labels are told with what they were", () => {
+  const labelled = { change: "version.labelled", version: 4 };
+  expect(tell(event({ ...labelled, new: "1.0" }))).toBe("gave version 4 the label 1.0");
+  expect(tell(event({ ...labelled, old: "1.0", new: "1.1" }))).toBe("changed the label of version 4 from 1.0 to 1.1");
+  expect(tell(event({ ...labelled, old: "1.0" }))).toBe("took the label 1.0 from version 4");
 });
 
 test("long values are cut, and unknown changes are told as they are", () => {

@@ -45,15 +45,18 @@ export function tell(event: HistoryEvent): string {
     case "version.updated":
       return `changed the description of ${version}`;
     case "version.labelled":
-      return `${version}: ${fromTo(event, "label")}`;
+      if (event.new === null) return `took the label ${cut(event.old)} from ${version}`;
+      return event.old === null
+        ? `gave ${version} the label ${cut(event.new)}`
+        : `changed the label of ${version} from ${cut(event.old)} to ${cut(event.new)}`;
     case "version.staged":
-      return `${version}: stage ${cut(event.old)} → ${cut(event.new)}`;
+      return `moved ${version} from the stage ${cut(event.old)} to ${cut(event.new)}`;
     case "version.deleted":
       return `deleted ${version}${subject ? ` (${subject})` : ""}`;
     case "version.tag_set":
-      return `${version}: set the tag ${fromTo(event, subject)}`;
+      return `set the tag ${fromTo(event, subject)} of ${version}`;
     case "version.tag_deleted":
-      return `${version}: removed the tag ${subject}, which was ${cut(event.old)}`;
+      return `removed the tag ${subject} of ${version}, which was ${cut(event.old)}`;
     case "version.evaluated":
       return `measured ${version}: ${subject} is ${cut(event.new)}`;
     case "alias.set":
