@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.domain.errors import Unavailable
+
+from .rounds import Rounds
 
 if TYPE_CHECKING:
     from .engine import Database
@@ -47,8 +48,7 @@ class Checkpointer:
         self._database = database
         self._step = step_bytes
         self._restart = restart_bytes
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds: Rounds | None = None
         self._connection: Any = None
         self._generation = 0
         self._moved_size = 0
@@ -57,16 +57,15 @@ class Checkpointer:
 
     def start(self) -> None:
         """Begin to watch."""
-        if self._database.dialect == "sqlite" and self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="modelyard-checkpoint", daemon=True)
-            self._thread.start()
+        if self._database.dialect == "sqlite" and self._rounds is None:
+            self._rounds = Rounds("modelyard-checkpoint", _LOOK_S, self._look, self._failed)
+            self._rounds.start()
 
     def stop(self) -> None:
         """Stop watching."""
-        if self._thread is not None:
-            self._stop.set()
-            self._thread.join()
-            self._thread = None
+        if self._rounds is not None:
+            self._rounds.stop()
+            self._rounds = None
 
     def finish(self) -> None:
         """Empty the log; once every other connection is closed."""
@@ -83,16 +82,13 @@ class Checkpointer:
         except OSError:
             return 0
 
-    def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_S):
-            try:
-                self._look()
-            except Exception as error:  # noqa: BLE001 - a full disk ends the checkpoint, not the watching
-                self._forget()
-                if time.monotonic() - self._said > 60:
-                    self._said = time.monotonic()
-                    reason = self._database.translate(error)
-                    log.warning("The database's log could not be moved: %s", getattr(reason, "message", reason))
+    def _failed(self, error: Exception) -> None:
+        """A full disk ends the checkpoint, not the watching."""
+        self._forget()
+        if time.monotonic() - self._said > 60:
+            self._said = time.monotonic()
+            reason = self._database.translate(error)
+            log.warning("The database's log could not be moved: %s", getattr(reason, "message", reason))
 
     def _look(self) -> None:
         try:

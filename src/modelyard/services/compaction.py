@@ -7,12 +7,12 @@ ten times faster. A run is compacted when it has many fresh records, or when it 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from modelyard.db import changes, documents, metrics
+from modelyard.db.rounds import Rounds
 from modelyard.domain.errors import Conflict, ModelyardError
 
 if TYPE_CHECKING:
@@ -52,28 +52,15 @@ class Compactor:
         self._quiet_s = quiet_s
         self._seen: dict[int, tuple[int, int, float]] = {}
         self._commands = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="modelyard-compact", daemon=True)
+        self._rounds = Rounds("modelyard-compact", LOOK_S, self.look, _failed, database.drop_reader)
 
     def start(self) -> None:
         """Begin to look after the database."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Finish the run at hand and end the thread."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stop.wait(LOOK_S):
-            try:
-                self.look()
-            except ModelyardError as error:
-                log.warning("compaction waits: %s", error)
-            except Exception:
-                log.exception("compaction failed; it is tried again")
-        self._database.drop_reader()
+        self._rounds.stop()
 
     def _busy(self) -> bool:
         commands = self._database.writer.commands
@@ -89,7 +76,7 @@ class Compactor:
         try:
             due = self._due(time.monotonic(), busy=busy)
             for count, number in enumerate(due):
-                if self._stop.is_set():
+                if self._rounds.stopping:
                     return count
                 self.compact(number)
             if not busy:
@@ -123,3 +110,10 @@ class Compactor:
             _, to_save = self._database.read(self._rendered.fetch, [number])
             if to_save:
                 self._database.write(documents.save, to_save)
+
+
+def _failed(error: Exception) -> None:
+    if isinstance(error, ModelyardError):
+        log.warning("compaction waits: %s", error)
+    else:
+        log.error("compaction failed; it is tried again", exc_info=error)

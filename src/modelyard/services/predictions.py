@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from modelyard.db import feedback as feedback_db
 from modelyard.db import prediction_counts, served_names
 from modelyard.db import predictions as db
+from modelyard.db.rounds import Rounds
 from modelyard.domain.errors import InvalidArgument, ModelyardError, NotFound
 from modelyard.domain.predictions import DAY_MS, time_of
 from modelyard.domain.statistics import SLOT_S, Comparison, Count, answerer, compared
@@ -298,29 +298,16 @@ class Retention:
     def __init__(self, database: Database, days: float) -> None:
         self._database = database
         self._days = days
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="modelyard-retention", daemon=True)
+        self._rounds = Rounds("modelyard-retention", _LOOK_S, self.look, self._failed, database.drop_reader)
 
     def start(self) -> None:
         """Begin."""
         if self._days > 0:
-            self._thread.start()
+            self._rounds.start()
 
     def stop(self) -> None:
         """End after the deletion at hand."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stop.wait(_LOOK_S):
-            try:
-                self.look()
-            except ModelyardError as error:
-                log.warning("old predictions are deleted later: %s", error)
-            except Exception:
-                log.exception("old predictions could not be deleted; it is tried again")
-        self._database.drop_reader()
+        self._rounds.stop()
 
     def look(self) -> int:
         """Delete what is due, up to a bound; how much was."""
@@ -328,8 +315,14 @@ class Retention:
         total = 0
         for prune in (db.prune, feedback_db.prune):
             gone = _PRUNED_AT_ONCE
-            while gone == _PRUNED_AT_ONCE and total < _MOST_PRUNED and not self._stop.is_set():
+            while gone == _PRUNED_AT_ONCE and total < _MOST_PRUNED and not self._rounds.stopping:
                 gone = self._database.write(prune, before, _PRUNED_AT_ONCE)
                 total += gone
-                self._stop.wait(_PAUSE_S)  # others write, too
+                self._rounds.pause(_PAUSE_S)  # others write, too
         return total
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, ModelyardError):
+            log.warning("old predictions are deleted later: %s", error)
+        else:
+            log.error("old predictions could not be deleted; it is tried again", exc_info=error)
