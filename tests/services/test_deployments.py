@@ -480,11 +480,12 @@ def test_a_rehearsal_deploys_tests_and_removes(serving):
     end(serving, Status.PROMOTED, "Every step passed.", copy.created_ms)
     assert serving.read(rehearsals.pending, copy.created_ms + 2000)
     (done,) = serving.write(rehearsals.tend, copy.created_ms + 2000)
-    assert done == "The rehearsal passed: sentiment version 2 was deployed, tested and removed in 2 s."
+    told = "The rehearsal passed: sentiment version 2 was deployed, tested and removed in 2 s."
+    assert done == rehearsals.Done(told, passed=True)
     with pytest.raises(NotFound):
         copy_of(serving)
     event = serving.read(standing.events, "reviews")[-1]
-    assert (event.kind, event.document["passed"], event.told) == ("rehearsed", True, done)
+    assert (event.kind, event.document["passed"], event.told) == ("rehearsed", True, told)
 
 
 def test_a_rehearsal_that_fails_says_why(serving):
@@ -492,8 +493,14 @@ def test_a_rehearsal_that_fails_says_why(serving):
     now = copy_of(serving).created_ms
     end(serving, Status.ROLLED_BACK, "Golden tests: 1 of 3 is wrong", now)
     (done,) = serving.write(rehearsals.tend, now)
-    assert done == "The rehearsal failed with sentiment version 2: Golden tests: 1 of 3 is wrong"
+    told = "The rehearsal failed with sentiment version 2: Golden tests: 1 of 3 is wrong"
+    assert done == rehearsals.Done(told, passed=False)
     assert serving.read(standing.events, "reviews")[-1].document["passed"] is False
+    assert told in serving.read(standing.get, "reviews").told
+    serving.write(rehearsals.begin, ANN, "reviews")
+    end(serving, Status.PROMOTED, "Every step passed.", copy_of(serving).created_ms)
+    serving.write(rehearsals.tend, now)
+    assert "rehearsal" not in serving.read(standing.get, "reviews").told
 
 
 def test_a_rehearsal_that_nobody_carries_out_ends_too(serving):
@@ -501,10 +508,11 @@ def test_a_rehearsal_that_nobody_carries_out_ends_too(serving):
     now = copy_of(serving).created_ms
     assert not serving.read(rehearsals.pending, now + 700_000)
     (done,) = serving.write(rehearsals.tend, now + 721_000)
-    assert "did not come to an end in time" in done
+    assert "did not come to an end in time" in done.told
     serving.write(rehearsals.begin, ANN, "reviews")
     serving.write(deployments.delete, ANN, "reviews")
-    assert serving.write(rehearsals.tend, now + 722_000) == ["The rehearsal failed: its deployment was deleted"]
+    (done,) = serving.write(rehearsals.tend, now + 722_000)
+    assert done == rehearsals.Done("The rehearsal failed: its deployment was deleted", passed=False)
 
 
 def test_what_somebody_else_serves_is_not_rehearsed(database):
@@ -522,6 +530,6 @@ def test_rehearsals_are_due_once_a_day(serving):
     at += 0 if at > made else day
     assert not serving.read(rehearsals.pending, at - 1)
     assert serving.read(rehearsals.pending, at)
-    assert serving.write(rehearsals.tend, at) == ["A rehearsal of reviews began."]
+    assert serving.write(rehearsals.tend, at) == [rehearsals.Done("A rehearsal of reviews began.")]
     event = serving.read(standing.events, "reviews")[-1]
     assert (event.kind, event.principal) == ("rehearsing", "system")

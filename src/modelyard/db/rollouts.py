@@ -65,9 +65,7 @@ _events = (
 )
 _AFTER = Statement(_events.where(_e.id > bindparam("after")).order_by(_e.id))
 _BEFORE = Statement(_events.where(_e.id < bindparam("before")).order_by(_e.id.desc()))
-_OF_KIND = Statement(
-    select(_e.at_ms).where(_e.deployment_id == _of, _e.kind == bindparam("kind")).order_by(_e.id.desc()).limit(1)
-)
+_OF_KIND = Statement(_events.where(_e.kind == bindparam("kind")).order_by(_e.id.desc()))
 _NEWEST_EVENT = Statement(select(func.max(_e.id)))
 _NEWEST_OF = Statement(select(func.max(_e.id)).where(_e.deployment_id == _of))
 LAST = 2**62
@@ -186,10 +184,9 @@ def newest_event(tx: Transaction, deployment_id: int | None = None) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def last_of_kind(tx: Transaction, deployment_id: int, kind: str) -> int | None:
-    """When something of a kind happened last to a deployment, ms since the epoch; None: never."""
-    row = tx.row(_OF_KIND, of=deployment_id, kind=str(kind))
-    return int(row[0]) if row else None
+def last_of_kind(tx: Transaction, deployment_id: int, kind: str) -> Event | None:
+    """What happened last of a kind to a deployment; None: nothing."""
+    return next(iter(_read(tx.rows(_OF_KIND, of=deployment_id, kind=str(kind), limit=1))), None)
 
 
 def _read(rows: list[tuple[Any, ...]]) -> list[Event]:

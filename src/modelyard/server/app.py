@@ -112,7 +112,7 @@ class App:
         settings = self.state.settings
         if settings.controller:
             url = self.state.url or f"http://{settings.host}:{settings.port}"
-            self._controller = Controller(self.state.database, settings, self.state.board)
+            self._controller = Controller(self.state.database, settings, self.state.board, self.metrics.rehearsed)
             self.state.wake = self._controller.heard
             self._controller.start(url)
 

@@ -64,8 +64,10 @@ SINGLES: Final = (
     ("process_resident_memory_bytes", "gauge", "Resident memory of the server's processes."),
     ("process_cpu_seconds_total", "counter", "Processor time of the server's processes."),
     ("process_start_time_seconds", "gauge", "When the server's newest process started, seconds since the epoch."),
+    ("rehearsals_passed_total", "counter", "Rehearsals of deployments that went well."),
+    ("rehearsals_failed_total", "counter", "Rehearsals of deployments that did not."),
 )  # fmt: skip
-RECEIVED, SENT, COMMITS, COMMANDS, QUEUE, MEMORY, CPU, STARTED = range(len(SINGLES))
+RECEIVED, SENT, COMMITS, COMMANDS, QUEUE, MEMORY, CPU, STARTED, PASSED, FAILED = range(len(SINGLES))
 
 # Groups for paths that contain names or ids.
 _PREFIXES: Final = (
@@ -130,6 +132,10 @@ class Metrics:
     def add(self, single: int, amount: float) -> None:
         """Add to one of `SINGLES`."""
         self._cells[self._singles + single] += amount
+
+    def rehearsed(self, passed: bool) -> None:  # noqa: FBT001 - it is all that there is to say
+        """Count a rehearsal that has ended."""
+        self.add(PASSED if passed else FAILED, 1)
 
     def observe(self, database: Database) -> None:
         """Take this process's own figures; once a second is enough."""

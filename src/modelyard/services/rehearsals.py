@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from modelyard.db import deployments as db
@@ -21,6 +22,20 @@ from .clock import now_ms
 if TYPE_CHECKING:
     from modelyard.db.transaction import Transaction
     from modelyard.domain.principals import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What `tend` did.
+
+    Attributes:
+        told: in words.
+        passed: how a rehearsal ended; None: it began.
+    """
+
+    told: str
+    passed: bool | None = None
+
 
 PATIENCE_S: Final = 120.0
 """Seconds that the controller has, beyond the copy's own start, until the rehearsal counts as failed."""
@@ -50,6 +65,12 @@ def begin(tx: Transaction, principal: Principal, name: str, *, reason: str = "")
     return spec.name
 
 
+def failure(tx: Transaction, row: Row) -> str:
+    """Why the last rehearsal of a deployment failed; empty if it passed, or if there was none."""
+    last = rollouts_db.last_of_kind(tx, row.id, Happened.REHEARSED)
+    return last.told if last is not None and not last.document["passed"] else ""
+
+
 def pending(tx: Transaction, now: int) -> bool:
     """Whether `tend` has anything to do.
 
@@ -61,7 +82,7 @@ def pending(tx: Transaction, now: int) -> bool:
     return any(_is_due(tx, row, now) or _over(tx, row, now) is not None for row in rows)
 
 
-def tend(tx: Transaction, now: int) -> list[str]:
+def tend(tx: Transaction, now: int) -> list[Done]:
     """Begin the rehearsals that are due, end those that are over; what was done. For the controller, at every look.
 
     Args:
@@ -75,7 +96,7 @@ def tend(tx: Transaction, now: int) -> list[str]:
             done.append(_end(tx, row, *verdict, now))
         elif _is_due(tx, row, now) and db.get(tx, row.name + REHEARSAL) is None:
             begin(tx, SYSTEM, row.name, reason="it is time")
-            done.append(f"A rehearsal of {row.name} began.")
+            done.append(Done(f"A rehearsal of {row.name} began."))
     return done
 
 
@@ -83,7 +104,7 @@ def _is_due(tx: Transaction, row: Row, now: int) -> bool:
     if not row.spec.rehearse or row.spec.url or deployments.is_rehearsal(row.name):
         return False
     last = rollouts_db.last_of_kind(tx, row.id, Happened.REHEARSING)
-    return rule.due(row.spec.rehearse, max(row.created_ms, last or 0), now)
+    return rule.due(row.spec.rehearse, max(row.created_ms, last.at_ms if last else 0), now)
 
 
 def _over(tx: Transaction, row: Row, now: int) -> tuple[bool, str] | None:
@@ -102,7 +123,7 @@ def _over(tx: Transaction, row: Row, now: int) -> tuple[bool, str] | None:
     return None
 
 
-def _end(tx: Transaction, row: Row, passed: bool, why: str, now: int) -> str:  # noqa: FBT001 - of `_over`
+def _end(tx: Transaction, row: Row, passed: bool, why: str, now: int) -> Done:  # noqa: FBT001 - of `_over`
     deployments.delete(tx, SYSTEM, row.name, reason="the rehearsal is over")
     revisions = db.revisions(tx, row.id)
     target = str(revisions[0].target) if revisions else ""
@@ -115,4 +136,4 @@ def _end(tx: Transaction, row: Row, passed: bool, why: str, now: int) -> str:  #
     if original is not None:
         found = {"passed": passed, "target": target, "seconds": seconds, "why": why}
         rollouts_db.note(tx, original.id, None, Happened.REHEARSED, told, SYSTEM.name, now, found)
-    return told
+    return Done(told, passed)

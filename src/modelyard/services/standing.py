@@ -18,7 +18,7 @@ from modelyard.domain.errors import ModelyardError
 from modelyard.domain.rollouts import Measurements, Rollout, Status, Step, StepKind, Traffic, traffic
 from modelyard.domain.spec_document import document
 
-from . import deployments, gateways
+from . import deployments, gateways, rehearsals
 from .controller import desired
 from .controller.desired import same
 
@@ -169,6 +169,7 @@ def of(
         for segment in ("", *row.spec.segments)
     }
     phase, told = _phase(row, state, running, stable, target, why, known=not elsewhere or bool(row.spec.url))
+    told = f"{told} {rehearsals.failure(tx, row)}".rstrip()
     ended = rollouts_db.ended_ms(tx, row.id).get(rollout_id) if rollout_id is not None else None
     return Standing(
         row, state, phase, told, target, why, stable, canary, rollout_id, rollout, ended, shares, flow.shadow,

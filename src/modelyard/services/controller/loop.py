@@ -16,6 +16,8 @@ from modelyard.domain.errors import Conflict, ModelyardError
 from modelyard.services.clock import now_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelyard.db.engine import Database
     from modelyard.settings import Settings
 
@@ -48,12 +50,14 @@ class Controller:
         database: it.
         settings: of the server.
         board: what gateways of this server work by.
+        rehearsed: told whether a rehearsal passed, for each that has ended.
     """
 
-    def __init__(self, database: Database, settings: Settings, board: Board) -> None:
+    def __init__(self, database: Database, settings: Settings, board: Board, rehearsed: Callable[[bool], None]) -> None:
         self._database = database
         self._settings = settings
         self._board = board
+        self._rehearsed = rehearsed
         self._url = ""
         self._holder = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._woken = threading.Event()
@@ -200,8 +204,10 @@ class Controller:
         from modelyard.services import rehearsals  # noqa: PLC0415
 
         if self._database.read(rehearsals.pending, now_ms()):
-            for told in self._database.write(rehearsals.tend, now_ms()):
-                log.info("%s", told)
+            for done in self._database.write(rehearsals.tend, now_ms()):
+                log.log(logging.WARNING if done.passed is False else logging.INFO, "%s", done.told)
+                if done.passed is not None:
+                    self._rehearsed(done.passed)
 
     def _open(self) -> Reconciler:
         from .desired import Follower  # noqa: PLC0415 - backends and the client, once there is something to do
