@@ -177,7 +177,5 @@ export async function say(name: string, verb: Verb, reason: string): Promise<voi
 }
 
 export function ask(name: string, body: string, protocol: Protocol, headers: Record<string, string>) {
-  return answer(
-    api.POST("/api/v1/deployments/{name}/try", { params: path(name), body: { body, protocol, headers } }),
-  );
+  return answer(api.POST("/api/v1/deployments/{name}/try", { params: path(name), body: { body, protocol, headers } }));
 }

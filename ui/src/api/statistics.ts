@@ -11,8 +11,7 @@ export type Asked = { deployment: string; since_ms?: number; until_ms?: number; 
 export function statisticsQuery(asked: Asked, window: "hour" | "day") {
   return queryOptions({
     queryKey: ["statistics", "deployment", asked, window],
-    queryFn: ({ signal }) =>
-      answer(api.GET("/api/v1/statistics", { params: { query: { ...asked, window } }, signal })),
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/statistics", { params: { query: { ...asked, window } }, signal })),
     placeholderData: (before, query) => {
       const [, , last] = query?.queryKey ?? [];
       return typeof last === "object" && last.deployment === asked.deployment ? before : undefined;
