@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
 PLACES = {
     "Overview": "/",
     "Experiments": "/experiments",
@@ -58,6 +60,6 @@ def test_no_serious_violation_of_accessibility(page, seeded, shot, violations, p
     both = f'["{seeded.runs[0]}","{seeded.runs[1]}"]'
     page.goto(path.format(experiment=seeded.experiment, run=seeded.runs[0], both=both))
     page.get_by_role("heading", level=1).wait_for()
-    page.wait_for_function("!document.querySelector('[aria-label=Loading]')")
+    expect(page.get_by_label("Loading", exact=True)).to_have_count(0)
     shot("page" + re.sub(r"\W+", "-", path.split("?")[0].format(experiment="experiment", run="run")).rstrip("-"))
     assert violations() == []

@@ -11,7 +11,7 @@ import { search as run } from "./pages/run/search";
 import { search as runs } from "./pages/runs/search";
 import { search as statistics } from "./pages/statistics/search";
 import { search as version } from "./pages/version/search";
-import { Lost, Shell } from "./shell";
+import { Broken, Lost, Shell } from "./shell";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: Lost });
 const getParentRoute = () => root;
@@ -110,6 +110,7 @@ export const router = createRouter({
     predictionsRoute,
     statisticsRoute,
   ]),
+  defaultErrorComponent: Broken,
   defaultPreload: "intent",
   scrollRestoration: true,
 });

@@ -20,7 +20,8 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { cx } from "./lib/cx";
 import { chooseTheme, type ThemeChoice, useThemeChoice } from "./lib/theme";
 import { IconButton } from "./parts/button";
-import { Empty } from "./parts/states";
+import { Page } from "./parts/page";
+import { Empty, Trouble } from "./parts/states";
 import { Toasts } from "./parts/toast";
 
 const Palette = lazy(() => import("./palette/Palette").then((module) => ({ default: module.Palette })));
@@ -179,5 +180,18 @@ export function Lost() {
         To the overview
       </Link>
     </Empty>
+  );
+}
+
+/** A page that broke: what it said, and the way on. */
+export function Broken({ error, reset }: { error: unknown; reset: () => void }) {
+  return (
+    <Page title="This page broke">
+      <p className="text-sm text-muted">
+        That is a mistake of ours, and nothing was changed by it. If it happens again, what it says below helps to mend
+        it.
+      </p>
+      <Trouble error={error} retry={reset} />
+    </Page>
   );
 }
