@@ -41,7 +41,7 @@ export function Strip({
               data-state={step.state}
               onClick={() => onChoose(step.at)}
               className={cx(
-                "relative flex h-full w-full flex-col gap-0.5 overflow-hidden rounded-md border px-2 pt-2 pb-2.5 text-left transition-colors hover:border-line-strong",
+                "relative flex h-full w-full flex-col gap-0.5 overflow-hidden rounded-md border px-2 pt-2 pb-2.5 text-left hover:border-line-strong",
                 box,
                 chosen === step.at && "ring-1 ring-accent",
               )}
@@ -54,7 +54,9 @@ export function Strip({
                 <span className="truncate">{step.label}</span>
                 <span className="sr-only">({word})</span>
               </span>
-              <span className="text-xs text-muted tabular-nums">{told(step, now)}</span>
+              <span className={cx("text-xs tabular-nums", box.includes("soft") ? "text-text" : "text-muted")}>
+                {told(step, now)}
+              </span>
               <span aria-hidden className="absolute inset-x-0 bottom-0 h-1 bg-hover">
                 <span
                   className={cx("block h-full", bar, moving && "transition-[width] duration-300 ease-linear")}
