@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,12 +18,21 @@ from tests.reliability.process import until
 
 CONSTANT = {"constant_output": {"limit": "95%", "least": 30}}
 ERRORS = {"error_rate": {"limit": "5%", "least": 10}}
-STEPS = [
-    "golden",
-    {"shadow": "100%", "for": "1s", "checks": [CONSTANT], "thin": "pass"},
-    {"weight": "30%", "for": "1.5s", "checks": [ERRORS]},
-    {"bake": "3s", "checks": [ERRORS]},
-]
+
+
+def steps(shadow: str, weight: str, bake: str) -> list[Any]:
+    """A shadow, a part of the traffic, all of it, for so long."""
+    return [
+        "golden",
+        {"shadow": "100%", "for": shadow, "checks": [CONSTANT], "thin": "pass"},
+        {"weight": "30%", "for": weight, "checks": [ERRORS]},
+        {"bake": bake, "checks": [ERRORS]},
+    ]
+
+
+LONG = steps("3s", "60s", "60s")
+"""What is wrong ends them as soon as it is seen, on a busy machine too."""
+TEA = {"segment": {"field": "lang"}, "segments": {"de": {}, "en": {}, "fr": {}}}
 AT_ONCE = ["golden", {"weight": "100%", "checks": []}]
 
 
@@ -32,10 +42,14 @@ def _without_a_file(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def tea(house: House) -> House:
-    """A deployment that answers; and some that never will, which somebody looks at later."""
+    """A deployment that answers; and some that never will, or will not do better, which somebody looks at later."""
     house.promote("tea", house.version("tea"))
-    house.deploy("tea", steps=STEPS, segment={"field": "lang"}, segments={"de": {}, "en": {}, "fr": {}})
+    house.deploy("tea", steps=LONG, **TEA)
+    house.promote("hungry", house.version("hungry"))
+    house.deploy("hungry", steps=AT_ONCE, resources={"memory": "400MiB"})
     house.wait("tea", "Revision 1 (tea version 1) answers everything now")
+    house.wait("hungry", "Revision 1 (hungry version 1) answers everything now")
+    house.promote("hungry", house.version("hungry", eats=700 << 20))
     house.promote("missing", house.version("missing", spoil=_without_a_file))
     house.deploy("missing")
     house.promote("hanging", house.version("hanging", hangs=True))
@@ -107,6 +121,8 @@ def test_a_version_that_fails_in_one_language_is_taken_back(tea: House) -> None:
 
 def test_a_good_version_goes_through_every_step_though_the_server_is_killed(tea: House) -> None:
     mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed")
+    tea.promote("tea", "1")  # what is held back would be tried again by other steps
+    tea.deploy("tea", steps=steps("1s", "1.5s", "3s"), **TEA)  # which makes no revision
     version = tea.version("tea")
     client = mlflow.MlflowClient(tracking_uri=tea.stack.url, registry_uri=tea.stack.url)
     with Callers(tea, "tea") as callers:
@@ -140,14 +156,33 @@ def test_an_old_revision_is_stopped_once_nobody_asks_it(tea: House) -> None:
     assert any(each.name.startswith("tea-r6-") for each in folder.iterdir())
 
 
-def test_a_rehearsal_deploys_tests_and_removes(tea: House) -> None:
-    tea.client.rehearse_deployment("tea")
+def test_a_rehearsal_deploys_tests_and_removes_and_says_what_is_wrong(tea: House) -> None:
+    for name in ("tea", "missing"):
+        tea.client.rehearse_deployment(name)
     tea.wait("tea", "The rehearsal passed: tea version", "was deployed, tested and removed")
+    tea.wait("missing", "The rehearsal failed with missing version 1: ")
+    assert "The rehearsal failed with missing version 1: " in tea.client.get_deployment("missing").told
+    with urllib.request.urlopen(f"{tea.stack.url}/metrics", timeout=30) as answer:
+        found = answer.read().decode()
+    assert "\nmodelyard_rehearsals_failed_total 1\n" in found
+    assert "\nmodelyard_rehearsals_passed_total 1\n" in found
 
 
 def test_what_cannot_run_says_why(tea: House) -> None:
     assert "how-" in tea.wait("missing", "was rolled back", "Nothing answers yet.")
     assert "12 s" in tea.wait("hanging", "was rolled back", "Nothing answers yet.")
+
+
+def test_a_version_that_needs_more_memory_than_there_is_ends_alone(tea: House) -> None:
+    with Callers(tea, "hungry") as callers:
+        told = tea.wait("hungry", "Revision 2 (hungry version 2) was rolled back")
+        then(callers)
+    assert "it needed more than the 400 MiB of memory that it is given" in told
+    assert told.endswith("Revision 1 (hungry version 1) answers everything.")
+    assert callers.failed == []
+    assert set(callers.versions()) == {"1"}
+    assert {role for *_, role, _ in callers.seen} == {"stable"}
+    assert tea.client.get_deployment("hungry").trouble.startswith("hungry version 2 is not tried again: ")
 
 
 @contextmanager
