@@ -110,6 +110,8 @@ export const router = createRouter({
     predictionsRoute,
     statisticsRoute,
   ]),
+  // What an address says beyond what its page knows is not there.
+  search: { strict: true },
   defaultErrorComponent: Broken,
   defaultPreload: "intent",
   scrollRestoration: true,
