@@ -1,9 +1,9 @@
 """A real Chromium in front of a real server that has something to show.
 
 ==============  ==============================================================================================
-`server`        a server with the UI and some of everything; one per session: tests that change, change their own
+`server`        a server with the UI and some of everything; one per file
 `seeded`        what is on it: ids and names
-`browser`       Chromium, one per session
+`browser`       Chromium, one per file
 `page`          an empty tab, 1280 x 800; a message on its console that says `error` fails the test
 `shot`          `shot("name")` keeps a picture of the page, whole, light and dark, in the folder of screenshots
 `violations`    `violations()` are the serious violations that axe finds on the page
@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,19 +49,31 @@ HARMLESS = (
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
+    """A server's data with everything in it, to be copied."""
     if not (BUILT / "index.html").exists():
         pytest.skip("the UI is not built: make ui")
-    yield from serve(tmp_path_factory.mktemp("browser") / "data", ui=str(BUILT), controller=False)
+    data = tmp_path_factory.mktemp("browser") / "data"
+    with contextmanager(serve)(data, controller=False) as server:
+        seeded = seed(Client(server.url, server.url))
+    return data, seeded
 
 
-@pytest.fixture(scope="session")
-def seeded(server: RunningServer) -> Seeded:
-    return seed(Client(server.url, server.url))
+@pytest.fixture(scope="module")
+def server(planted: tuple[Path, Seeded], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    data = tmp_path_factory.mktemp("browser") / "data"
+    shutil.copytree(planted[0], data)
+    yield from serve(data, ui=str(BUILT), controller=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def seeded(planted: tuple[Path, Seeded]) -> Seeded:
+    return planted[1]
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """One per file: while it is there, an event loop counts as running, which other files' tests could not have."""
     if not CHROMIUM:
         pytest.skip("no Chromium (Debian: apt install chromium)")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

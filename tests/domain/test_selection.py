@@ -1,5 +1,7 @@
 """Which parts of a run a reader wants."""
 
+from dataclasses import replace
+
 import pytest
 
 from modelyard.domain.errors import InvalidArgument
@@ -22,7 +24,8 @@ def only(**parts) -> Selection:
         (["metrics.val/loss", "metrics"], only(metrics=None)),
         (["metrics.*", "metrics.loss"], only(metrics=None)),
         (["tags.*", "models"], only(tags=None, models=True)),
-        (list(PARTS), EVERYTHING),
+        ([part for part in PARTS if part != "versions"], EVERYTHING),
+        (list(PARTS), replace(EVERYTHING, versions=True)),
     ],
 )
 def test_a_spelling_and_its_meaning(fields, wanted) -> None:

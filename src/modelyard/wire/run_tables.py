@@ -46,7 +46,7 @@ class KeyList(Answer):
     params: list[KeyUse]
     metrics: list[KeyUse]
     tags: list[KeyUse]
-    looked_at: Annotated[int, Meta(description="How many of the newest runs were looked at.")]
+    of_newest: Annotated[int, Meta(description="How many of the newest runs were looked at.")]
 
 
 class ValueSearch(Request):

@@ -106,7 +106,7 @@ def test_the_keys_that_runs_have(native, home) -> None:
     run = start(native, home, 30, metrics={"deleted": [1]})
     native("DELETE", f"/runs/{run}")
     some = native("POST", "/runs/keys", {"experiment_ids": [home], "newest": 4})
-    assert some["looked_at"] == 4
+    assert some["of_newest"] == 4
     assert some["params"] == [
         {"key": "lr", "runs": 4, "numeric": False, "min": None, "max": None},
         {"key": "kind", "runs": 3, "numeric": False, "min": None, "max": None},
@@ -119,7 +119,7 @@ def test_the_keys_that_runs_have(native, home) -> None:
         "params": [],
         "metrics": [],
         "tags": [],
-        "looked_at": 0,
+        "of_newest": 0,
     }
 
 

@@ -24,7 +24,7 @@ async def keys(call: Call, body: wire.KeySearch) -> wire.KeyList:
     homes = await experiment_ids(call, body.experiment_ids)
     found, looked = await call.scan(run_tables.keys, call.state.key_counts, homes, body.newest, every=body.every)
     lists = {kind: [_key(use) for use in uses] for kind, uses in found.items()}
-    return wire.KeyList(params=lists["params"], metrics=lists["metrics"], tags=lists["tags"], looked_at=looked)
+    return wire.KeyList(params=lists["params"], metrics=lists["metrics"], tags=lists["tags"], of_newest=looked)
 
 
 def _key(of: KeyUse) -> wire.KeyUse:

@@ -102,7 +102,7 @@ export function ColumnChooser({
       </section>
       <p className="mt-2 text-xs text-muted">
         {every.isFetching
-          ? `Counting over all runs; for now, of the newest ${count(some.data?.looked_at ?? 0)}.`
+          ? `Counting over all runs; for now, of the newest ${count(some.data?.of_newest ?? 0)}.`
           : "Counts are over all runs; ranges are those of the newest."}
       </p>
     </Dialog>

@@ -14,7 +14,7 @@ const keys: KeyList = {
   params: [use("lr", true), use("kind"), use("a b")],
   metrics: [use("val/loss", true)],
   tags: [use("team")],
-  looked_at: 3,
+  of_newest: 3,
 };
 const at = (text: string) => options(wantedAt(text, text.length), keys, []).map((each) => each.text);
 
