@@ -36,6 +36,10 @@ pytest: $(VENV)/.dev-installed $(UI)  ## the tests alone; PYTEST_ARGS="-k search
 	@$(COMPILE) src tests
 	@$(BIN)/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
+.PHONY: browser
+browser: $(VENV)/.dev-installed $(UI)  ## all that people do on the pages, in Chromium; `make test` has the shorter part
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "browser or not soak" tests/browser $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev-installed types  ## ruff, mypy, import contracts
 	@$(BIN)/ruff check
@@ -100,6 +104,11 @@ CANDIDATES := python3.13 python3.12 python3.11 python3 python
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$p" && break; done)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# a tenth of pip's time; it does not read pip's settings, so where it finds no index pip does the same
+define INSTALL
+{ $(PIP_INSTALL) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[$(1)]'; } 2>/dev/null || \
+	  $(PIP_INSTALL) --editable '.[$(1)]'
+endef
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "No Python >= 3.11 with venv found (Debian: apt install python3-venv). Or: make PYTHON=/path/to/python"; exit 1; }
@@ -108,12 +117,12 @@ $(BIN)/python:
 
 $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	@echo "installing modelyard and the stock mlflow client (a minute or two, once)"
-	@$(PIP_INSTALL) --editable '.[demo]'
+	@$(call INSTALL,demo)
 	@touch $@
 
 $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	@echo "installing modelyard and what its tests need (two minutes or so, once)"
-	@$(PIP_INSTALL) --editable '.[dev]'
+	@$(call INSTALL,dev)
 	@touch $(VENV)/.demo-installed $@
 
 # ---------------------------------------------------------------- the web UI

@@ -9,8 +9,8 @@
 `violations`    `violations()` are the serious violations that axe finds on the page
 ==============  ==============================================================================================
 
-Without Chromium, or without the built UI (`make ui`), these tests are skipped. Pictures go to MODELYARD_SHOTS, else
-`build/screenshots`.
+`make browser` runs all of it, `make test` the files that `SHORT` names. Without Chromium, or without the built UI
+(`make ui`), these tests are skipped. Pictures go to MODELYARD_SHOTS, else `build/screenshots`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from tests.conftest import RunningServer, serve
 
 from .seeds import Seeded, seed
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 BUILT = Path(os.environ.get("MODELYARD_UI") or ROOT / "src" / "modelyard" / "server" / "ui")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 SHOTS = Path(os.environ.get("MODELYARD_SHOTS") or ROOT / "build" / "screenshots")
@@ -46,6 +47,16 @@ HARMLESS = (
     "Blocked script execution in",
 )
 """What the console calls an error and is none of the page's."""
+
+
+SHORT = ("test_shell.py", "test_home.py", "test_hostile_files.py", "test_statistics.py", "test_palette.py")
+"""What `make test` runs: every page, looked at once, and who is hostile. With all files it would take too long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == HERE and item.path.name not in SHORT:
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")
