@@ -58,7 +58,7 @@ export function LongTable<Row>({
   const stuck = "sticky left-0 z-10 bg-surface";
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section ref={box} aria-label={caption} tabIndex={0} className={cx("overflow-auto", className)}>
+    <section ref={box} aria-label={caption} tabIndex={0} className={cx("relative overflow-auto", className)}>
       <table
         className="w-full table-fixed text-sm"
         aria-rowcount={count + 1}

@@ -5,7 +5,7 @@ import { cx } from "@/lib/cx";
 export function Scrolled({ label, className, children }: { label: string; className?: string; children: ReactNode }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section aria-label={label} tabIndex={0} className={cx("overflow-auto", className)}>
+    <section aria-label={label} tabIndex={0} className={cx("relative overflow-auto", className)}>
       {children}
     </section>
   );
