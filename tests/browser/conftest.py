@@ -49,7 +49,7 @@ HARMLESS = (
 """What the console calls an error and is none of the page's."""
 
 
-SHORT = ("test_shell.py", "test_home.py", "test_hostile_files.py", "test_statistics.py", "test_palette.py")
+SHORT = ("test_shell.py", "test_home.py", "test_hostile_files.py")
 """What `make test` runs: every page, looked at once, and who is hostile. With all files it would take too long."""
 
 
