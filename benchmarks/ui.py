@@ -54,6 +54,12 @@ DRAWN = """() => [...document.querySelectorAll('canvas')].some(canvas => {
   return seen.size > 8;
 })"""
 """Whether something is on a canvas: more colours than an empty frame has."""
+LINES = """[...document.querySelectorAll('canvas')].map(canvas => canvas.toDataURL()).join() +
+  [...document.querySelectorAll('path.js-line')].map(path => path.getAttribute('d')).join()"""
+PICTURE = f"() => {{ window.before = {LINES}; }}"
+CHANGED = f"() => window.before !== {LINES}"
+ZOOMS = {True: "[role=slider][aria-label^='Cursor of']", False: ".js-plotly-plot .nsewdrag"}
+"""What one drags over, on our pages and on MLflow's."""
 
 
 def say(*told: object) -> None:
@@ -393,8 +399,31 @@ class Timed:
         self.note("a jump to the middle", site, began)
 
     def zoomed(self, site: Site) -> None:
-        """The long metric, and a look at a part of it."""
-        self.opened("chart of the long metric", site, site.chart(), lambda page: drawn(page, site))
+        """The long metric, and a look at a part of it: from letting go of the mouse to another picture, in full."""
+        with self.tab() as page:
+            began = time.perf_counter()
+            page.goto(site.chart(), wait_until="commit")
+            drawn(page, site)
+            self.note("chart of the long metric", site, began)
+            page.wait_for_load_state("networkidle")
+            place = page.locator(ZOOMS[site.ours]).first
+            place.scroll_into_view_if_needed()
+            box = place.bounding_box()
+            page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
+            page.mouse.down()
+            page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2, steps=4)
+            page.evaluate(PICTURE)
+            if site.ours:  # it stretches at once what it has, and asks for the rest
+                with page.expect_response(lambda answer: answer.url.endswith("/metrics/series")) as asked:
+                    began = time.perf_counter()
+                    page.mouse.up()
+                asked.value.finished()
+                page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            else:
+                began = time.perf_counter()
+                page.mouse.up()
+            page.wait_for_function(CHANGED, timeout=LONG_S * 1000, polling="raf")
+            self.note("zoom into it", site, began)
 
 
 def tasks(timed: Timed, site: Site) -> dict[str, Callable[[], None]]:
