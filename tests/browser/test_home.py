@@ -29,7 +29,7 @@ def test_what_goes_on_is_seen_at_once(page, seeded, shot) -> None:
     events = region(page, "Latest in the registry")
     events.get_by_text("moved @champion").or_(events.get_by_text("pointed @champion")).wait_for()
     counts = page.get_by_role("list", name="How much there is")
-    assert re.search(r"1\s+models, 3 versions", counts.inner_text())
+    assert re.search(r"1\s+model, 3 versions", counts.inner_text())
     shot("home")
 
 

@@ -125,6 +125,9 @@ export function optionOf(wanted: Wanted, inks: Inks): EChartsCoreOption {
 
   const fixed = wanted.yRange ?? (wanted.outliers || wanted.logY ? undefined : middle(drawn));
   const near = wanted.logX && range[1] / range[0] < 100;
+  const whole =
+    wanted.xKind === "step" ||
+    (wanted.xKind === "value" && wanted.series.every((each) => lineOf(each).x.every(Number.isInteger)));
   const text = { color: inks.muted, fontSize: 11, hideOverlap: true };
   return {
     grid: { ...ROOM, containLabel: false, outerBoundsMode: "none" },
@@ -132,7 +135,7 @@ export function optionOf(wanted: Wanted, inks: Inks): EChartsCoreOption {
       type: wanted.logX ? "log" : wanted.xKind === "time" ? "time" : "value",
       min: range[0] * scale,
       max: range[1] * scale,
-      ...(wanted.xKind === "step" && !wanted.logX ? { minInterval: 1 } : {}),
+      ...(whole && !wanted.logX ? { minInterval: 1 } : {}),
       splitNumber: Math.max(2, Math.floor(wanted.width / 110)),
       axisLine: { lineStyle: { color: inks.line }, onZero: false },
       axisTick: { lineStyle: { color: inks.line } },

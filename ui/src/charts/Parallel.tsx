@@ -73,7 +73,9 @@ export function Parallel({
           hideOverlap: true,
           textBorderColor: inks.surface,
           textBorderWidth: 3,
-          ...(axis.categories ? {} : { formatter: (value: number) => short(value, 3) }),
+          ...(axis.categories
+            ? { backgroundColor: inks.surface, padding: [1, 4], borderRadius: 3, color: inks.text }
+            : { formatter: (value: number) => short(value, 3) }),
         },
         areaSelectStyle: { color: inks.accent, borderColor: inks.accent, borderWidth: 1, opacity: 0.4, width: 16 },
       })),

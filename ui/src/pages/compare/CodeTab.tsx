@@ -3,7 +3,6 @@ import { Link } from "@tanstack/react-router";
 import { useId, useMemo } from "react";
 import { comparedTags, type Kept, keptText, type Run } from "@/api/compare";
 import { bytes, count } from "@/lib/format";
-import { Field } from "@/parts/fields";
 import { Section } from "@/parts/page";
 import { Skeleton, Trouble, Waiting } from "@/parts/states";
 import { Table } from "@/parts/table";
@@ -39,26 +38,24 @@ export function CodeTab({ compared }: { compared: Compared }) {
       </Section>
       {before && after ? (
         <>
-          <div className="flex flex-wrap items-end gap-3 text-sm">
-            <span className="pb-1.5">
+          <div className="flex flex-wrap items-center gap-2 text-sm">
+            <span>
               From <strong dir="auto">{nameOf(before).slice(0, 100)}</strong> (the baseline)
             </span>
-            <Field label="to">
-              {(id) => (
-                <select
-                  id={id}
-                  value={after.run_id}
-                  onChange={(event) => set({ other: event.target.value }, "step")}
-                  className="h-8 max-w-72 rounded-md border border-line-strong bg-surface px-2 text-sm"
-                >
-                  {others.map((each) => (
-                    <option key={each.run_id} value={each.run_id}>
-                      {nameOf(each).slice(0, 100)}
-                    </option>
-                  ))}
-                </select>
-              )}
-            </Field>
+            <label className="flex items-center gap-2">
+              to
+              <select
+                value={after.run_id}
+                onChange={(event) => set({ other: event.target.value }, "step")}
+                className="h-8 max-w-72 rounded-md border border-line-strong bg-surface px-2 text-sm"
+              >
+                {others.map((each) => (
+                  <option key={each.run_id} value={each.run_id}>
+                    {nameOf(each).slice(0, 100)}
+                  </option>
+                ))}
+              </select>
+            </label>
           </div>
           <Packages before={before} after={after} />
           <Environment before={before} after={after} />

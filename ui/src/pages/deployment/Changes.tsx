@@ -28,7 +28,7 @@ export function Changes({ of, empty }: { of: readonly SpecChange[]; empty: strin
         <tbody>
           {of.map((each) => (
             <tr key={each.place} className="border-b border-line align-top last:border-0">
-              <th scope="row" className="py-1.5 pr-4 text-left font-mono text-xs font-normal break-all">
+              <th scope="row" className="py-1.5 max-w-56 pr-4 text-left font-mono text-xs font-normal break-words">
                 {each.place}
               </th>
               <td dir="auto" className="max-w-64 py-1.5 pr-4 font-mono text-xs break-words">

@@ -63,6 +63,7 @@ export function Environments() {
   const columns = columnsOf(places ?? [], ownOf, open, setEditing);
   const chosen = rows.find((row) => row.slot === slot);
   const cell = environment === undefined ? undefined : chosen?.cells[environment];
+  const placed = rows.filter((row) => row.placed).length;
   const drifting = rows.filter((row) => row.drift).length;
   const failed = [environments, deployments, policies, pages].find((each) => each.isError);
   const waiting = environments.isPending || pages.isPending;
@@ -76,7 +77,7 @@ export function Environments() {
       about={
         !waiting && (
           <>
-            <span>{count(rows.filter((row) => row.placed).length)} models are somewhere</span>
+            <span>{placed === 1 ? "1 model is" : `${count(placed)} models are`} somewhere</span>
             {drifting > 0 && (
               <Badge tone="warn">
                 <TriangleAlert aria-hidden /> {count(drifting)} not as wanted

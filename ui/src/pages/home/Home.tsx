@@ -59,15 +59,15 @@ function Counts({ of, deployments }: { of: Totals; deployments: number | undefin
   const running = of.runs_by_status.RUNNING ?? 0;
   return (
     <ul className="flex flex-wrap gap-x-8 gap-y-3" aria-label="How much there is">
-      <Count to="/experiments" number={of.experiments} of="experiments" />
+      <Count to="/experiments" number={of.experiments} of="experiment" />
+      <Count to="/experiments" number={of.runs} of="run" more={running > 0 ? `${count(running)} running` : undefined} />
       <Count
-        to="/experiments"
-        number={of.runs}
-        of="runs"
-        more={running > 0 ? `${count(running)} running` : undefined}
+        to="/models"
+        number={of.models}
+        of="model"
+        more={`${count(of.versions)} version${of.versions === 1 ? "" : "s"}`}
       />
-      <Count to="/models" number={of.models} of="models" more={`${count(of.versions)} versions`} />
-      {deployments !== undefined && <Count to="/deployments" number={deployments} of="deployments" />}
+      {deployments !== undefined && <Count to="/deployments" number={deployments} of="deployment" />}
       <li className="flex flex-col">
         <span className="text-xl font-semibold tabular-nums" title={count(of.points)}>
           {of.points < 10_000 ? count(of.points) : shortly(of.points)}
@@ -100,6 +100,7 @@ function Count({
         <span className="text-xl font-semibold tabular-nums">{count(number)}</span>
         <span className="text-xs text-muted group-hover:underline">
           {of}
+          {number === 1 ? "" : "s"}
           {more && `, ${more}`}
         </span>
       </Link>

@@ -1,8 +1,8 @@
 /** The code that makes a first run here. */
 export function firstSteps(origin: string): string {
-  return `import mlflow                      # or: import modelyard as mlflow
+  return `import mlflow      # or: import modelyard as mlflow
 mlflow.set_tracking_uri("${origin}")
-mlflow.autolog()                   # params, metrics and the model of what you train next`;
+mlflow.autolog()   # logs what you train next`;
 }
 
 const URGENCY = ["troubled", "held", "rolling_out", "paused", "starting", "waiting", "serving"];
