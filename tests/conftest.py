@@ -6,6 +6,7 @@
 `server`             a real server on a free port, on such a database; `.url`, `.app`, `.state`
 `mlflow_client`      the stock client, talking to `server`
 `sqlite_server`      like `server`, on SQLite only, for what the database cannot change
+`controlled_server`  like `server`, with a controller that looks after deployments
 `postgres`           the PostgreSQL instance; `postgres.create()` gives the URL of an empty database in it
 `stock_mlflow`       a stock MLflow server, one process per session: take names that no other test takes; `.url`
 ===================  =========================================================================================
@@ -183,14 +184,17 @@ class RunningServer:
 
 
 def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any) -> Iterator[RunningServer]:
-    """Run a server as `modelyard server` would, on this port or a free one, until the generator is closed."""
+    """Run a server as `modelyard server` would, on this port or a free one, until the generator is closed.
+
+    Without a controller, unless it is asked for: what that starts takes time.
+    """
     import uvicorn
 
     from modelyard.http.protocol import Protocol
     from modelyard.server.app import create_app
     from tests.quick_server import QuickServer
 
-    app = create_app(load({"data": str(data), "database": database_url, **settings}, environ={}))
+    app = create_app(load({"data": str(data), "database": database_url, "controller": False, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", port)) as listening:
         app.state.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none")
@@ -201,7 +205,17 @@ def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any)
         yield RunningServer(app.state.url, app)
         server.stop()
         thread.join(30)
+        end_replicas(data)
         assert not thread.is_alive(), "the server did not stop"
+
+
+def end_replicas(data: Path) -> None:
+    """Kill the keepers of replicas below this folder, and with them what they keep."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            said = (process / "cmdline").read_bytes()
+            if b"backends.keeper" in said and os.fsencode(data) in said:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -212,6 +226,12 @@ def server(database_url, tmp_path) -> Iterator[RunningServer]:
 @pytest.fixture
 def sqlite_server(tmp_path) -> Iterator[RunningServer]:
     yield from serve(tmp_path / "data")
+
+
+@pytest.fixture
+def controlled_server(database_url, tmp_path) -> Iterator[RunningServer]:
+    """Like `server`, with a controller that looks after deployments."""
+    yield from serve(tmp_path / "data", database_url, controller=True)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
     if not (BUILT / "index.html").exists():
         pytest.skip("the UI is not built: make ui")
     data = tmp_path_factory.mktemp("browser") / "data"
-    with contextmanager(serve)(data, controller=False) as server:
+    with contextmanager(serve)(data) as server:
         seeded = seed(Client(server.url, server.url))
     return data, seeded
 
@@ -74,7 +74,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
 def server(planted: tuple[Path, Seeded], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     data = tmp_path_factory.mktemp("browser") / "data"
     shutil.copytree(planted[0], data)
-    yield from serve(data, ui=str(BUILT), controller=False)
+    yield from serve(data, ui=str(BUILT))
 
 
 @pytest.fixture(scope="module")

@@ -355,3 +355,11 @@ def test_params_read_as_numbers_sort_as_numbers(page, server, seeded) -> None:
         client.log_batch(run, [Metric("loss", at, NOW, 0)], [Param("depth", depth)])
     open_table(page, experiment, '?sort=["-number(params.depth)"]&cols=["params.depth"]')
     assert names(page) == ["depth-100", "depth-10", "depth-9"]
+
+
+def test_the_first_that_match_are_compared(page, seeded) -> None:
+    open_table(page, seeded.experiment, "?q=params.criterion%20%3D%20'gini'&sort=[\"-metrics.accuracy\"]")
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("menuitem", name="Compare all").click()
+    page.wait_for_url(re.compile("/compare"))
+    page.get_by_role("heading", name="Compare 6 runs").wait_for()

@@ -34,7 +34,7 @@ replicas: 2
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    yield from serve(tmp_path_factory.mktemp("deploying"), controller=False)
+    yield from serve(tmp_path_factory.mktemp("deploying"))
 
 
 class Controller:

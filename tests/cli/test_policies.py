@@ -10,17 +10,23 @@ import modelyard
 from modelyard.client import models
 from modelyard.client.client import Client
 from tests.cli.process import modelyard as run
+from tests.conftest import serve
 from tests.reliability.process import until
 
 
 @pytest.fixture
-def wine(sqlite_server, tmp_path, monkeypatch):
+def controlled(tmp_path):
+    yield from serve(tmp_path / "data", controller=True)
+
+
+@pytest.fixture
+def wine(controlled, tmp_path, monkeypatch):
     linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
     import pandas as pd
 
     monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MODELYARD_CAPTURE", "false")
-    monkeypatch.setenv("MODELYARD_TRACKING_URI", sqlite_server.url)
+    monkeypatch.setenv("MODELYARD_TRACKING_URI", controlled.url)
     frame = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0] * 5, "b": [0.0, 1.0] * 10})
     target = (frame["a"] > 1).astype(int)
     good = linear_model.LogisticRegression().fit(frame, target)
@@ -29,11 +35,11 @@ def wine(sqlite_server, tmp_path, monkeypatch):
         for model in (bad, good):
             models.log_model("sklearn", model, input_example=frame[:2], golden=frame[:2],
                              registered_model_name="wine")  # fmt: skip
-    client = Client(sqlite_server.url)
+    client = Client(controlled.url)
     client.set_model_version_label("wine", "1", "1.0")
     client.set_model_version_label("wine", "2", "2.0")
     frame.assign(target=target).to_csv(tmp_path / "holdout.csv", index=False)
-    yield sqlite_server.url, tmp_path / "holdout.csv", client
+    yield controlled.url, tmp_path / "holdout.csv", client
     modelyard.end_run()
 
 

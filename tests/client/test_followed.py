@@ -25,7 +25,7 @@ SPEC = {
 
 @pytest.fixture
 def server(tmp_path):
-    yield from serve(tmp_path / "data", controller=False)
+    yield from serve(tmp_path / "data")
 
 
 def promote(database, number):
@@ -71,7 +71,7 @@ def test_settings_are_those_of_what_answers_and_follow_it(server):
 
 
 def test_a_server_that_is_away_is_not_missed(tmp_path):
-    running = serve(tmp_path / "data", controller=False)
+    running = serve(tmp_path / "data")
     server = next(running)
     client = Client(server.url)
     client.create_registered_model("sentiment")

@@ -6,9 +6,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import end_replicas
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {"README.md": ["5000", "8000"], "docs/serving.md": ["8000", "8001"]}
@@ -37,9 +40,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One for all blocks: readers go on where they were."""
-    return tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("readme")
+    yield folder
+    end_replicas(folder)
 
 
 @pytest.mark.parametrize(("page", "block"), BLOCKS, ids=[f"{page}-{at}" for at, (page, _) in enumerate(BLOCKS)])

@@ -512,7 +512,10 @@ def nonsense():
     ("status", "body"),
     [(500, b"oops"), (200, b"<html>"), (200, b'{"model_version": [1]}'), (404, b"<html>not here"), (403, b"no")],
 )
-def test_nonsense_of_a_registry_does_not_keep_what_was_served_last_from_starting(nonsense, monkeypatch, status, body):
+def test_nonsense_of_a_registry_does_not_keep_what_was_served_last_from_starting(
+    nonsense, monkeypatch, tmp_path, status, body
+):
+    monkeypatch.setenv("MODELYARD_CACHE", str(tmp_path / "cache"))  # another server may have had this port
     monkeypatch.setenv("MODELYARD_TRACKING_URI", nonsense.url)
     monkeypatch.setattr("modelyard.client.transport.FIRST_PAUSE_S", 0.0)
     nonsense.answer = status, body

@@ -82,6 +82,7 @@ def then(callers: Callers) -> None:
     until(lambda: len(callers.seen) >= enough)
 
 
+@pytest.mark.timeout(300)  # a replica on Ray takes several seconds to start, of which there are six
 def test_from_local_processes_to_a_cluster_and_on(house: House, cluster: Any) -> None:
     house.promote("rice", house.version("rice"))
     house.deploy("rice", steps=STEPS)

@@ -16,7 +16,7 @@ SPEC = {"name": "reviews", "environment": "production", "model": "sentiment"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    yield from serve(tmp_path_factory.mktemp("deployments"), controller=False)
+    yield from serve(tmp_path_factory.mktemp("deployments"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.server.api.native import Native
+
 MLMODEL = """
 flavors:
   python_function: {loader_module: modelyard_loader_1, python_version: 3.11.7}
@@ -76,7 +78,9 @@ def test_where_versions_come_from_and_where_they_go(native, wine) -> None:
     assert native.refused("GET", "/models/beer/lineage")[:2] == (404, "not_found")
 
 
-def test_which_deployments_use_a_version(native, wine) -> None:
+def test_which_deployments_use_a_version(controlled_server) -> None:
+    native, wine = Native(controlled_server.url), "/models/wine"
+    native("POST", "/models", {"name": "wine"})
     native("POST", "/models", {"name": "wine,more"})
     for name in ("wine", "wine,more"):
         native("POST", f"/models/{name}/versions", {"source": "s3://bucket/model"})

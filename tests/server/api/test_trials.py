@@ -60,7 +60,7 @@ def gateway():
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
     """A server with a deployment of a model that takes `text` and `stars`."""
-    for server in serve(tmp_path_factory.mktemp("trials"), controller=False):
+    for server in serve(tmp_path_factory.mktemp("trials")):
         native = Native(server.url)
         run = native("POST", "/runs", {"experiment_id": 0})
         signature = ModelSignature(

@@ -5,14 +5,31 @@
  */
 export function fromHash(hash: string): string | undefined {
   if (!hash.startsWith("#/")) return undefined;
-  const [path = ""] = hash.slice(2).split("?");
-  const [area, name, kind, id] = path.split("/");
-  if (area === "experiments" && name) {
-    if (kind === "runs" && id) return `/runs/${id}`;
-    return `/experiments/${name}`;
+  const [path = "", query = ""] = hash.slice(2).split("?");
+  const [area, name, kind, id, ...more] = path.split("/");
+  if (area === "experiments" && name) return kind === "runs" && id ? ofRun(id, more) : `/experiments/${name}`;
+  if (area === "runs" && name) return ofRun(name, [kind ?? "", id ?? "", ...more]);
+  if (area === "compare-runs") {
+    const runs = new URLSearchParams(query).get("runs");
+    return runs ? `/compare?runs=${encodeURIComponent(runs)}` : "/experiments";
   }
   if (area === "models" && name)
     return kind === "versions" && id ? `/models/${name}/versions/${id}` : `/models/${name}`;
   if (area === "models" || area === "experiments") return `/${area}`;
   return "/";
+}
+
+const TABS: Record<string, string> = {
+  "model-metrics": "metrics",
+  "system-metrics": "system",
+  artifacts: "artifacts",
+  artifactPath: "artifacts",
+};
+
+/** A run's page, at the tab that MLflow's link names, and its file. */
+function ofRun(id: string, [tab = "", ...path]: string[]): string {
+  const known = TABS[tab];
+  if (!known) return `/runs/${id}`;
+  const file = known === "artifacts" ? path.filter(Boolean).join("/") : "";
+  return `/runs/${id}?tab=${known}${file ? `&path=${file}` : ""}`;
 }

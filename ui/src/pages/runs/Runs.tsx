@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { Columns3, Download, MoreHorizontal, Trash2, X } from "lucide-react";
+import { Columns3, Download, MoreHorizontal, Rows3, Trash2, X } from "lucide-react";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { Problem, queries } from "@/api/client";
 import { experimentQuery } from "@/api/experiments";
@@ -26,6 +26,8 @@ import type { Search } from "./search";
 import { Views } from "./Views";
 
 const route = getRouteApi("/experiments/$experimentId");
+/** As many of the first runs are compared by the menu. */
+const COMPARED = 100;
 const MOST_FIELDS = 900;
 const MOST_NUMBERS = 100;
 const MOST_SELECTED = 10_000;
@@ -245,6 +247,21 @@ function Table({ experimentId, name }: { experimentId: number; name: string }) {
             </IconButton>
           }
           actions={[
+            {
+              label: total === undefined || total > COMPARED ? `Compare the first ${COMPARED}` : "Compare all",
+              icon: <Rows3 aria-hidden />,
+              disabled: view !== undefined || group.length > 0 || (total ?? 0) < 2,
+              run: () =>
+                void navigate({
+                  to: "/compare",
+                  search: {
+                    experiments: [String(experimentId)],
+                    filter: q || undefined,
+                    order: wanted.order.length ? wanted.order : undefined,
+                    first: COMPARED,
+                  },
+                }),
+            },
             {
               label: exporting === undefined ? "Export as CSV" : `Exporting: ${count(exporting)} runs`,
               icon: <Download aria-hidden />,
