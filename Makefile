@@ -29,7 +29,9 @@ demo: $(VENV)/.demo-installed $(UI)  ## the whole loop on this machine: train, d
 	@$(BIN)/python examples/loop/main.py
 
 .PHONY: test
-test: lint ui-check pytest  ## what CI runs: lint, types, import contracts, the same for the UI, then all quick tests
+test: $(VENV)/.dev-installed $(UI_PACKAGES)  ## what CI runs: lint, types, import contracts, the same for the UI, then all quick tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint ui-check ui
+	@$(MAKE) --no-print-directory pytest
 
 .PHONY: pytest
 pytest: $(VENV)/.dev-installed $(UI)  ## the tests alone; PYTEST_ARGS="-k search" narrows them

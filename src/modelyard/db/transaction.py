@@ -80,6 +80,9 @@ class Transaction:
             self._cursor.execute(compiled.text, rows[0])
         elif compiled.for_each is not None:
             self._cursor.execute(compiled.for_each, {"rows": msgspec.json.encode(rows).decode()})
+        elif compiled.by_place is not None:
+            text, place = compiled.by_place
+            self._cursor.executemany(text, map(place, rows))
         else:
             self._cursor.executemany(compiled.text, rows)
         count: int = self._cursor.rowcount

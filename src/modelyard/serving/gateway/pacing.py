@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-PACE: Final = 5000.0
+PACE: Final = 2500.0
 """Predictions a second that are delivered under heavy traffic."""
 
 HEAVY: Final = 6000.0
