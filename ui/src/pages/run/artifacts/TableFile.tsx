@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { decompress } from "fzstd";
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import Papa from "papaparse";
 import { useMemo, useState } from "react";
@@ -84,6 +85,7 @@ async function readParquet(root: Root, path: string, size: number, most: number,
     rowStart: 0,
     rowEnd: Math.min(total, MOST_ROWS),
     useOffsetIndex: true,
+    compressors: { ZSTD: (packed, size) => decompress(packed, new Uint8Array(size)) },
   });
   const rows = objects.map((each) => shown.map((name): unknown => each[name]));
   return { head: shown, rows, total, columns: names.length };
