@@ -81,6 +81,11 @@ class Gateway:
 
 
 @pytest.fixture
+def server(controlled_server: RunningServer) -> RunningServer:
+    return controlled_server
+
+
+@pytest.fixture
 def gateway(server: RunningServer) -> Iterator[Gateway]:
     made = Gateway(server.url)
     yield made
@@ -190,7 +195,7 @@ def _reason(client: Client) -> str:
 
 def test_another_process_goes_on_where_the_first_one_was(database_url, tmp_path, models):
     """The server ends in the middle of a step, and another one starts."""
-    first = serve(tmp_path / "data", database_url)
+    first = serve(tmp_path / "data", database_url, controller=True)
     server = next(first)
     client, gateway = Client(server.url, server.url), Gateway(server.url)
     deploy(client, models[0])
@@ -202,7 +207,7 @@ def test_another_process_goes_on_where_the_first_one_was(database_url, tmp_path,
     gateway.close()
     assert next(first, None) is None
 
-    second = serve(tmp_path / "data", database_url)
+    second = serve(tmp_path / "data", database_url, controller=True)
     server = next(second)
     client, gateway = Client(server.url, server.url), Gateway(server.url)
     until(lambda: gateway.table["deployments"])
@@ -218,7 +223,7 @@ def test_another_process_goes_on_where_the_first_one_was(database_url, tmp_path,
 
 def test_of_two_servers_one_acts_and_the_other_takes_over(postgres, tmp_path, models):
     url = postgres.create()
-    runs = [serve(tmp_path / name, url) for name in ("a", "b")]
+    runs = [serve(tmp_path / name, url, controller=True) for name in ("a", "b")]
     servers = [next(each) for each in runs]
     clients = [Client(each.url, each.url) for each in servers]
     gateways = [Gateway(each.url, name) for each, name in zip(servers, ("west", "east"), strict=True)]

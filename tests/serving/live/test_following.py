@@ -207,6 +207,6 @@ def test_a_version_that_is_deleted_is_served_on_and_that_is_said(registry, sqlit
     with serving("models:/tea@champion", **variables(tmp_path, sqlite_server.url)) as server:
         registry.client.delete_model_version("tea", version)
         until(lambda: server.written("What was served stays."))
-        assert "not found" in server.get("/models/tea")["reason"]
+        until(lambda: "not found" in server.get("/models/tea")["reason"])
         assert server.readiness()[0] == 200
         assert server.post("/predict", {"text": "so"}) == "so one"
