@@ -18,6 +18,7 @@ if (place) window.history.replaceState(null, "", place);
 
 const root = document.getElementById("root");
 if (root) {
+  void router.load(); // what the page needs is asked for before the page is drawn
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>

@@ -1,4 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { queries } from "./api/client";
+import { runQuery } from "./api/run";
+import { loadCharts } from "./charts/Chart";
 import { search as compare } from "./pages/compare/search";
 import { search as deployment } from "./pages/deployment/search";
 import { search as deployments } from "./pages/deployments/search";
@@ -16,6 +19,11 @@ import { Broken, Lost, Shell } from "./shell";
 const root = createRootRoute({ component: Shell, notFoundComponent: Lost });
 const getParentRoute = () => root;
 
+/** Begin what a page needs, and do not wait for it: the page itself says what became of it. */
+function begin(load: () => Promise<unknown>): void {
+  load().catch(() => undefined);
+}
+
 const home = createRoute({
   getParentRoute,
   path: "/",
@@ -31,18 +39,35 @@ const runsRoute = createRoute({
   getParentRoute,
   path: "/experiments/$experimentId",
   validateSearch: runs,
+  loader: ({ params, location, cause }) => {
+    if (cause !== "stay" && /^\d{1,15}$/.test(params.experimentId))
+      begin(async () =>
+        (await import("./pages/runs/prepare")).prepare(Number(params.experimentId), runs(location.search)),
+      );
+  },
   component: lazyRouteComponent(() => import("./pages/runs/Runs"), "Runs"),
 });
 const runRoute = createRoute({
   getParentRoute,
   path: "/runs/$runId",
   validateSearch: run,
+  loader: ({ params, location, cause }) => {
+    if (cause === "stay") return;
+    const { tab } = run(location.search);
+    begin(() => queries.prefetchQuery(runQuery(params.runId)));
+    if (tab === "metrics" || tab === "system") begin(() => loadCharts());
+  },
   component: lazyRouteComponent(() => import("./pages/run/Run"), "Run"),
 });
 const compareRoute = createRoute({
   getParentRoute,
   path: "/compare",
   validateSearch: compare,
+  loader: ({ location, cause }) => {
+    if (cause === "stay") return;
+    begin(() => loadCharts());
+    begin(async () => (await import("./pages/compare/prepare")).prepare(compare(location.search)));
+  },
   component: lazyRouteComponent(() => import("./pages/compare/Compare"), "Compare"),
 });
 const modelsRoute = createRoute({

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -124,12 +125,29 @@ def _summarise(groups: Groups, together: NDArray[np.int64], values: Floats, coun
     groups.deviations.append(deviations)
 
 
-def values(tx: Transaction, parts: Sequence[Part], field: Field) -> list[tuple[str, int]]:
-    """The texts that a field has, and how many runs have each; the most frequent first. The tables' locks are held."""
+def values(
+    tx: Transaction, parts: Sequence[Part], field: Field, contained: str, limit: int
+) -> tuple[list[tuple[str, int]], int]:
+    """The texts that a field has, with how many runs have each, the most frequent first; and how many texts they are.
+
+    The tables' locks are held.
+
+    Args:
+        tx: the transaction.
+        parts: tables and rows.
+        field: it.
+        contained: only texts that contain this, in any case.
+        limit: the most that are listed; all are counted.
+    """
     codes, texts = _texts(tx, parts, field)
-    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
-    found: list[Any] = sorted(zip(texts, counts.tolist(), strict=True), key=lambda each: (-each[1], each[0]))
-    return found
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
+    wanted = contained.casefold()
+    found = [
+        (-count, text)
+        for text, count in zip(texts, counts, strict=True)
+        if count and (not wanted or wanted in text.casefold())
+    ]
+    return [(text, -count) for count, text in heapq.nsmallest(limit, found)], len(found)
 
 
 def extent(tx: Transaction, parts: Sequence[Part], field: Field) -> tuple[float | None, float | None]:

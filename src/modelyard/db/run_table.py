@@ -103,6 +103,17 @@ class NumberColumn:
             self.values[at] = value
             self.state[at] = NAN if is_nan else NUMBER
 
+    def fill(self, places: Sequence[int], rows: Sequence[Row]) -> None:
+        """Set many rows, each once; likewise in the other kinds of column."""
+        told = list(zip(*rows, strict=True))
+        values = np.array(told[1], np.float64)  # None becomes NaN, which no value is
+        missing = np.isnan(values)
+        self.values[places] = np.where(missing, 0.0, values)
+        state = np.where(missing, MISSING, NUMBER)
+        if len(told) > 2:
+            state = np.where(np.array(told[2], np.bool_), NAN, state)
+        self.state[places] = state
+
 
 class ReadNumberColumn(NumberColumn):
     """Texts of which those that spell a number are one; the others are holes."""
@@ -114,6 +125,11 @@ class ReadNumberColumn(NumberColumn):
         value = number_in(row[1])
         self.state[at] = MISSING if value is None else NAN if math.isnan(value) else NUMBER
         self.values[at] = value or 0.0
+
+    def fill(self, places: Sequence[int], rows: Sequence[Row]) -> None:
+        """Set many rows."""
+        for at, row in zip(places, rows, strict=True):
+            self.put(at, row)
 
 
 def number_in(text: str) -> float | None:
@@ -156,6 +172,13 @@ class TextColumn:
             self.texts.append(text)
             self._ranks = None
         self.codes[at] = code
+
+    def fill(self, places: Sequence[int], rows: Sequence[Row]) -> None:
+        """Set many rows."""
+        code = self._code
+        self.codes[places] = [-1 if row[1] is None else code.setdefault(row[1], len(code)) for row in rows]
+        self.texts = list(code)
+        self._ranks = None
 
     def code(self, text: str) -> int:
         """The code of a text, -2 if no row ever had it."""
@@ -297,11 +320,12 @@ class RunTable:
             params["key"] = tx.keys.find(tx, [key])[key]
         rows = tx.rows(whole, **params) if ids is None else tx.rows(some, ids=ids, **params)
         row_of = self._row
-        put = column.put
-        for row in rows:
-            at = row_of.get(row[0])
-            if at is not None:  # a run of a later commit than the ids were read from: it is stale, and comes again
-                put(at, row)
+        places = [row_of.get(row[0], -1) for row in rows]
+        if -1 in places:  # of a later commit than the ids were read from: they are stale, and come again
+            rows = [row for row, at in zip(rows, places, strict=True) if at >= 0]
+            places = [at for at in places if at >= 0]
+        if rows:
+            column.fill(places, rows)
 
 
 def _empty(kind: str, key: str, aggregate: str, size: int) -> Column:

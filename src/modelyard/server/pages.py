@@ -3,13 +3,15 @@
 They come with the package (`ui/` beside this file, made by `make ui`), are read when the first browser asks, and stay
 in memory. Every page of the UI is the same `index.html`, which finds out from its address what to show, so an address
 that names no file answers that one. It is asked for again each time; the files below `assets/` have their contents'
-hash in their names and are asked for once.
+hash in their names and are asked for once. With the index goes a `Link` that names the scripts of the page at its
+address, so that a browser loads them beside those of every page, and not after them (HTML, "modulepreload").
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 BUNDLED: Final = Path(__file__).with_name("ui")
 INDEX: Final = "index.html"
+PRELOAD: Final = "preload.json"
+"""What each page needs: see `ui/preload.ts`."""
 
 PATHS: Final = frozenset(
     (
@@ -110,10 +114,26 @@ class Bundle:
     Attributes:
         stamp: what its index looked like on the disk, to notice another one.
         files: by path, without the slash in front.
+        links: the value of `Link` by the address's pattern, see `preload.json`.
     """
 
     stamp: tuple[int, ...] = ()
     files: dict[str, File] = field(default_factory=dict)
+    links: dict[str, bytes] = field(default_factory=dict)
+
+    def link(self, path: str, query: bytes) -> bytes:
+        """What the page at an address needs; empty if that is not known."""
+        segments = path.rstrip("/").split("/") if path != "/" else ["", ""]
+        for pattern, link in self.links.items():
+            wanted, _, more = pattern.partition("?")
+            places = wanted.split("/")
+            if len(places) == len(segments) and all(
+                place in ("*", segment) for place, segment in zip(places, segments, strict=True)
+            ):
+                if more and more.encode() not in query.split(b"&"):
+                    continue
+                return link
+        return b""
 
 
 class Pages:
@@ -157,6 +177,7 @@ class Pages:
         if file is None and is_asset:  # a page would be taken for a script
             await respond(send, 404, b"There is no such file; load the page again.", _TEXT, _NEVER, *SECURITY)
             return
+        link = b"" if file is not None else self._bundle.link(path, scope["query_string"])
         file = file or self._bundle.files.get(INDEX)
         if file is None:
             await respond(send, 503, _MISSING, (b"content-type", _TYPES[".html"]), _NEVER, *SECURITY)
@@ -169,6 +190,8 @@ class Pages:
             return
         encoding = chosen(_header(scope, b"accept-encoding"), file.bodies)
         headers = [*file.headers, (b"content-encoding", encoding)] if encoding else [*file.headers]
+        if link:
+            headers.append((b"link", link))
         await respond(send, 200, file.bodies[encoding], *headers)
 
     async def _renew(self) -> None:
@@ -221,7 +244,20 @@ def _read(folder: Path, stamp: tuple[int, ...]) -> Bundle:
         tag = b'W/"' + hashlib.sha256(body).hexdigest()[:24].encode() + b'"'
         age = _FOREVER if name.startswith("assets/") else _FRESH
         files[name] = File(((b"content-type", kind), (b"etag", tag), age, _VARIES, *SECURITY), tag, bodies)
-    return Bundle(stamp, files)
+    return Bundle(stamp, files, _links(folder / PRELOAD))
+
+
+def _links(path: Path) -> dict[str, bytes]:
+    """The more particular patterns first; nothing if the file is not there or not as it should be."""
+    try:
+        told = json.loads(path.read_bytes())
+        found = {
+            str(pattern): ", ".join(f"<{file}>; rel=modulepreload" for file in files).encode("ascii")
+            for pattern, files in told.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+    return dict(sorted(found.items(), key=lambda each: "?" not in each[0]))
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

@@ -225,11 +225,7 @@ def values(
     with columns.reading(tx, experiments, node, view) as parts:
         if RULES["runs", "modelyard"].type_of(field) == "number":
             return Values([], 0, *run_groups.extent(tx, parts, field))
-        found = run_groups.values(tx, parts, field)
-    wanted = part.casefold()
-    if wanted:
-        found = [each for each in found if wanted in each[0].casefold()]
-    return Values(found[:limit], len(found), None, None)
+        return Values(*run_groups.values(tx, parts, field, part, limit), None, None)
 
 
 def change(tx: Transaction, uuids: Sequence[str], tags: Mapping[str, str | None], lifecycle: str | None) -> int:

@@ -114,7 +114,7 @@ export function Contour({
   };
   return (
     <div style={{ height }}>
-      <Chart option={option} label={label} className="!h-full" onReady={onReady} />
+      <Chart more option={option} label={label} className="!h-full" onReady={onReady} />
     </div>
   );
 }

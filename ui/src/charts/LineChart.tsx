@@ -1,6 +1,7 @@
 import { Download, EllipsisVertical, Image, Table2, ZoomOut } from "lucide-react";
 import { type ReactNode, useCallback, useEffect, useId, useMemo, useRef, useState } from "react";
 import { cx } from "@/lib/cx";
+import { count } from "@/lib/format";
 import { save } from "@/lib/save";
 import { IconButton } from "@/parts/button";
 import { Menu } from "@/parts/menu";
@@ -217,7 +218,7 @@ export function LineChart({
       {withLegend && <LineChartLegend series={coloured} hidden={hidden} onHidden={setHidden} onRaised={setRaised} />}
       {tellGaps && missing > 0 && (
         <figcaption className="px-1 text-xs text-muted">
-          {missing.toLocaleString("en")} {missing === 1 ? "point is" : "points are"} NaN or infinite
+          {count(missing)} {missing === 1 ? "point is" : "points are"} NaN or infinite
         </figcaption>
       )}
     </figure>

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { moment } from "@/lib/format";
+import { count, moment } from "@/lib/format";
 import { Scrolled } from "@/parts/scrolled";
 import { Num } from "@/parts/text";
 import { place, type XKind } from "./lineAxis";
@@ -79,7 +79,7 @@ export function LineChartTable({
       </Scrolled>
       {rows.length < total && (
         <p className="pt-1 text-xs text-muted">
-          {rows.length.toLocaleString("en")} of {total.toLocaleString("en")} points, evenly chosen. Save as CSV for all.
+          {count(rows.length)} of {count(total)} points, evenly chosen. Save as CSV for all.
         </p>
       )}
     </div>

@@ -134,7 +134,7 @@ export function Parallel({
   return (
     <div>
       <div style={{ height }}>
-        <Chart option={option} label={label} className="!h-full" onReady={onReady} />
+        <Chart more option={option} label={label} className="!h-full" onReady={onReady} />
       </div>
       <p className="min-h-10 px-2 text-xs text-muted" dir="auto">
         {line ? (

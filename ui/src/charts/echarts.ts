@@ -1,38 +1,18 @@
-// What is used of ECharts, registered once. Every other module imports it from here, so that it stays one lazy chunk.
-import { BarChart, HeatmapChart, LineChart, ParallelChart, ScatterChart } from "echarts/charts";
-import {
-  AriaComponent,
-  BrushComponent,
-  DataZoomComponent,
-  GridComponent,
-  LegendComponent,
-  MarkAreaComponent,
-  MarkLineComponent,
-  ParallelComponent,
-  ToolboxComponent,
-  TooltipComponent,
-  VisualMapComponent,
-} from "echarts/components";
+// What most charts need of ECharts, registered once. Every other module imports it from here, so that it stays one lazy
+// chunk; what few of them need is in `echartsMore`.
+import { BarChart, LineChart, ScatterChart } from "echarts/charts";
+import { GridComponent, MarkAreaComponent, MarkLineComponent, TooltipComponent } from "echarts/components";
 import { type EChartsCoreOption, type EChartsType, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 
 use([
   BarChart,
-  HeatmapChart,
   LineChart,
-  ParallelChart,
   ScatterChart,
-  AriaComponent,
-  BrushComponent,
-  DataZoomComponent,
   GridComponent,
-  LegendComponent,
   MarkAreaComponent,
   MarkLineComponent,
-  ParallelComponent,
-  ToolboxComponent,
   TooltipComponent,
-  VisualMapComponent,
   CanvasRenderer,
 ]);
 

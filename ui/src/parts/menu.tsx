@@ -1,13 +1,37 @@
 import { Menu as Base } from "@base-ui/react/menu";
-import type { ReactElement, ReactNode } from "react";
+import { cloneElement, type KeyboardEvent, type ReactElement, type ReactNode, useState } from "react";
 import { cx } from "@/lib/cx";
 
 export type Action = { label: string; icon?: ReactNode; run: () => void; danger?: boolean; disabled?: boolean };
 
-/** A button that opens a list of things to do. */
-export function Menu({ trigger, actions }: { trigger: ReactElement; actions: readonly Action[] }) {
+type Trigger = {
+  onClick?: () => void;
+  onKeyDown?: (event: KeyboardEvent) => void;
+  "aria-haspopup"?: "menu";
+  "aria-expanded"?: boolean;
+};
+
+/**
+ * A button that opens a list of things to do.
+ *
+ * The list is made when somebody opens it first: a table has one for each column or row, which nobody may ever open.
+ */
+export function Menu({ trigger, actions }: { trigger: ReactElement<Trigger>; actions: readonly Action[] }) {
+  const [used, setUsed] = useState(false);
+  if (!used) {
+    return cloneElement(trigger, {
+      "aria-haspopup": "menu",
+      "aria-expanded": false,
+      onClick: () => setUsed(true),
+      onKeyDown: (event) => {
+        if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+        event.preventDefault();
+        setUsed(true);
+      },
+    });
+  }
   return (
-    <Base.Root>
+    <Base.Root defaultOpen>
       <Base.Trigger render={trigger} />
       <Base.Portal>
         <Base.Positioner sideOffset={4} align="end" className="z-50">

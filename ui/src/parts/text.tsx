@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { cx } from "@/lib/cx";
-import { ago, duration, moment, short } from "@/lib/format";
+import { ago, count, duration, moment, short } from "@/lib/format";
 
 /** A person's text on one line: clipped, whole on hover. */
 export function Clipped({ text, className }: { text: string; className?: string }) {
@@ -24,7 +24,7 @@ export function LongText({ text, most = 400 }: { text: string; most?: number }) 
       {cut ? `${text.slice(0, most)}…` : text}
       {text.length > most && (
         <button type="button" className="ml-1 text-accent-text underline" onClick={() => setAll(!all)}>
-          {cut ? `all ${text.length.toLocaleString("en")} characters` : "less"}
+          {cut ? `all ${count(text.length)} characters` : "less"}
         </button>
       )}
     </span>
@@ -53,11 +53,20 @@ export function useNow(everyMs = TICK_MS): number {
 }
 
 /** When something happened: how long ago, the moment on hover. */
+/** The exact moment as a title, made when somebody points at it. */
+export function momentOnHover(ms: number) {
+  return {
+    onPointerEnter: ({ currentTarget }: { currentTarget: HTMLElement }) => {
+      currentTarget.title = moment(ms);
+    },
+  };
+}
+
 export function Ago({ ms }: { ms: number | null | undefined }) {
   const now = useNow();
   if (ms == null) return <span className="text-muted">–</span>;
   return (
-    <time dateTime={new Date(Math.min(ms, 8.64e15)).toISOString()} title={moment(ms)} className="whitespace-nowrap">
+    <time dateTime={new Date(Math.min(ms, 8.64e15)).toISOString()} {...momentOnHover(ms)} className="whitespace-nowrap">
       {ago(ms, now)}
     </time>
   );

@@ -4,11 +4,11 @@ import { ChevronRight, FlaskConical, Folder, MoreHorizontal, Pencil, RotateCcw, 
 import { type KeyboardEvent, useState } from "react";
 import type { Experiment } from "@/api/experiments";
 import { cx } from "@/lib/cx";
-import { ago, count, moment } from "@/lib/format";
+import { ago, count } from "@/lib/format";
 import { Badge } from "@/parts/badge";
 import { IconButton } from "@/parts/button";
 import { Menu } from "@/parts/menu";
-import { Clipped, useNow } from "@/parts/text";
+import { Clipped, momentOnHover, useNow } from "@/parts/text";
 import { last, type Node } from "./tree";
 
 const HEIGHT = 38;
@@ -172,7 +172,7 @@ function Leaf({
         )}
         <time
           dateTime={new Date(Math.min(last(of), 8.64e15)).toISOString()}
-          title={moment(last(of))}
+          {...momentOnHover(last(of))}
           className="hidden w-28 text-right sm:block"
         >
           {ago(last(of), now)}

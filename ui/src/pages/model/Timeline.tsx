@@ -2,10 +2,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { ArrowRightLeft, Gauge, Pencil, Plus, Trash2 } from "lucide-react";
 import { type HistoryEvent, historyQuery } from "@/api/history";
 import { cx } from "@/lib/cx";
-import { moment } from "@/lib/format";
 import { Button } from "@/parts/button";
 import { Waiting } from "@/parts/states";
-import { Ago, LongText } from "@/parts/text";
+import { Ago, LongText, momentOnHover } from "@/parts/text";
 import { type Kind, kindOf, tell } from "./tell";
 
 const LOOKS: Record<Kind, { icon: typeof Plus; ink: string }> = {
@@ -61,7 +60,7 @@ function Happened({ event }: { event: HistoryEvent }) {
             <LongText text={event.reason} />
           </p>
         )}
-        <p className="text-xs text-muted" title={moment(event.at_ms)}>
+        <p className="text-xs text-muted" {...momentOnHover(event.at_ms)}>
           <Ago ms={event.at_ms} />
         </p>
       </div>

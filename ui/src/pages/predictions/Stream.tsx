@@ -3,9 +3,10 @@ import { ArrowUp } from "lucide-react";
 import { useEffect, useRef } from "react";
 import type { Prediction } from "@/api/predictions";
 import { cx } from "@/lib/cx";
-import { latency, moment, short } from "@/lib/format";
+import { latency, short } from "@/lib/format";
 import { Badge } from "@/parts/badge";
 import { Button } from "@/parts/button";
+import { momentOnHover } from "@/parts/text";
 import { brief } from "./filter";
 import { Right } from "./Right";
 
@@ -151,7 +152,7 @@ function Row({ of, chosen, onChoose }: { of: Prediction; chosen: boolean; onChoo
             onChoose(of.id);
           }}
         >
-          <time dateTime={new Date(of.at_ms).toISOString()} title={moment(of.at_ms)}>
+          <time dateTime={new Date(of.at_ms).toISOString()} {...momentOnHover(of.at_ms)}>
             {clock(of.at_ms)}
           </time>
         </button>

@@ -2,7 +2,7 @@ import { useQueries } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useMemo, useRef } from "react";
 import { type Points, pointsQuery } from "@/api/run";
 import { LineChart, type LineSeries, type Range } from "@/charts/LineChart";
-import { short } from "@/lib/format";
+import { count, short } from "@/lib/format";
 import { Trouble } from "@/parts/states";
 import { Clipped } from "@/parts/text";
 import type { Zoom } from "./search";
@@ -124,7 +124,7 @@ export function MetricChart({ runs, metric, settings, zoom, onZoom, points, heig
           <span className="text-xl font-semibold tabular-nums" title={String(only ?? "NaN")}>
             {short(only, 5)}
           </span>
-          <span className="text-xs text-muted">one point, at step {base.data.steps[0]?.toLocaleString("en")}</span>
+          <span className="text-xs text-muted">one point, at step {count(base.data.steps[0] ?? 0)}</span>
         </div>
       </Frame>
     );

@@ -2,6 +2,7 @@ import { useQueries } from "@tanstack/react-query";
 import { ChevronDown, ChevronRight, Maximize2, ZoomOut } from "lucide-react";
 import { useDeferredValue, useEffect, useId, useMemo, useRef, useState } from "react";
 import { type Run, runInShortQuery } from "@/api/run";
+import { count } from "@/lib/format";
 import { useInView } from "@/lib/inView";
 import { Button, IconButton } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
@@ -167,7 +168,7 @@ export function Metrics({ run, keys, kind }: { run: Run; keys: readonly string[]
       {matching === 0 && <p className="text-sm text-muted">No metric matches.</p>}
       {matching > MOST && (
         <p className="text-sm text-muted">
-          {MOST} charts of {matching.toLocaleString("en")} are shown: search for the others.
+          {MOST} charts of {count(matching)} are shown: search for the others.
         </p>
       )}
       <Dialog

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { Boxes, Database, Pencil, Plus, X } from "lucide-react";
 import { useMemo, useState } from "react";
 import { changeRun, type Dataset, type Metrics, type Run } from "@/api/run";
+import { count } from "@/lib/format";
 import { useNarrow } from "@/lib/narrow";
 import { Badge } from "@/parts/badge";
 import { Button, IconButton } from "@/parts/button";
@@ -56,7 +57,7 @@ function counted(name: string, shown: number, all: number) {
     <>
       {name}{" "}
       <span className="font-normal text-muted tabular-nums">
-        {shown === all ? all.toLocaleString("en") : `${shown.toLocaleString("en")} of ${all.toLocaleString("en")}`}
+        {shown === all ? count(all) : `${count(shown)} of ${count(all)}`}
       </span>
     </>
   );
@@ -105,7 +106,7 @@ function Value({ text }: { text: string }) {
         className="text-xs text-accent-text underline"
         onClick={() => setOpen(!open)}
       >
-        {open ? "less" : `all ${text.length.toLocaleString("en")} characters`}
+        {open ? "less" : `all ${count(text.length)} characters`}
       </button>
     </span>
   );
@@ -244,7 +245,7 @@ function Made({ run }: { run: Run }) {
             </Link>
             <span className="text-xs text-muted">
               {each.direction === "output" ? "logged" : "read"}
-              {each.step ? ` at step ${each.step.toLocaleString("en")}` : ""}
+              {each.step ? ` at step ${count(each.step)}` : ""}
             </span>
           </li>
         ))}
@@ -316,7 +317,7 @@ function DatasetRow({ of }: { of: Dataset }) {
         <code className="text-xs text-muted">{of.digest}</code>
         {context && <Badge>{context}</Badge>}
         <span className="text-xs text-muted">
-          {rows !== undefined && `${rows.toLocaleString("en")} rows`}
+          {rows !== undefined && `${count(rows)} rows`}
           {rows !== undefined && columns.length > 0 && ", "}
           {columns.length > 0 && `${columns.length} columns`}
         </span>

@@ -1,6 +1,7 @@
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { useMemo, useState } from "react";
 import { cx } from "@/lib/cx";
+import { count } from "@/lib/format";
 import { Badge } from "@/parts/badge";
 import { Scrolled } from "@/parts/scrolled";
 import { Clipped } from "@/parts/text";
@@ -55,8 +56,8 @@ function OneFile({ of, start }: { of: PatchFile; start: boolean }) {
         />
         {tone && <Badge tone={tone}>{of.kind}</Badge>}
         <span className="ml-auto flex shrink-0 gap-2 text-xs tabular-nums">
-          <span className="text-good">+{of.added.toLocaleString("en")}</span>
-          <span className="text-bad">−{of.removed.toLocaleString("en")}</span>
+          <span className="text-good">+{count(of.added)}</span>
+          <span className="text-bad">−{count(of.removed)}</span>
         </span>
       </button>
       {open && of.binary && <p className="px-4 pb-3 text-xs text-muted">A binary file.</p>}
@@ -91,7 +92,7 @@ function OneFile({ of, start }: { of: PatchFile; start: boolean }) {
               className="px-4 py-2 text-xs text-accent-text underline"
               onClick={() => setMost(most + 5000)}
             >
-              {(of.lines.length - most).toLocaleString("en")} more lines
+              {count(of.lines.length - most)} more lines
             </button>
           )}
         </Scrolled>

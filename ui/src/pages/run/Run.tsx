@@ -4,6 +4,7 @@ import { EllipsisVertical, GitCompareArrows, Pencil, RotateCcw, Trash2 } from "l
 import { useEffect, useState } from "react";
 import { Problem } from "@/api/client";
 import { changeRun, deleteRun, experimentQuery, type Run as OneRun, restoreRun, runQuery } from "@/api/run";
+import { loadCharts } from "@/charts/Chart";
 import { Badge, Status } from "@/parts/badge";
 import { Button, buttonLook, IconButton } from "@/parts/button";
 import { CopyButton } from "@/parts/code";
@@ -62,7 +63,7 @@ function usePreparedCharts() {
   const { tab } = useSearch();
   const now = tab === "metrics" || tab === "system";
   useEffect(() => {
-    const timer = setTimeout(() => void import("@/charts/Canvas"), now ? 0 : 300);
+    const timer = setTimeout(() => void loadCharts(), now ? 0 : 300);
     return () => clearTimeout(timer);
   }, [now]);
 }

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { jsonQuery, type Run } from "@/api/run";
 import { cx } from "@/lib/cx";
-import { duration, percent } from "@/lib/format";
+import { count, duration, percent } from "@/lib/format";
 import { Section } from "@/parts/page";
 import { Empty, Skeleton, Trouble } from "@/parts/states";
 import { Table } from "@/parts/table";
@@ -90,7 +90,7 @@ export function Timings({ run }: { run: Run }) {
           id={(each) => each.name}
           columns={[
             { key: "name", head: "Stage", cell: (each) => <Clipped text={each.name} /> },
-            { key: "count", head: "Times", number: true, cell: (each) => each.count.toLocaleString("en") },
+            { key: "count", head: "Times", number: true, cell: (each) => count(each.count) },
             { key: "total", head: "In all", number: true, cell: (each) => duration(each.seconds * 1000) },
             {
               key: "mean",

@@ -2,9 +2,9 @@ import { Link } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import type { Group, Run } from "@/api/runs";
 import { cx } from "@/lib/cx";
-import { ago, count, duration, moment, short } from "@/lib/format";
+import { ago, count, duration, short } from "@/lib/format";
 import { Status } from "@/parts/badge";
-import { Clipped } from "@/parts/text";
+import { Clipped, momentOnHover } from "@/parts/text";
 import { type Column, inColumn } from "./columns";
 import { fieldOf } from "./fields";
 import { type Line, Spark } from "./Spark";
@@ -30,7 +30,7 @@ export function RunCell({ run, column, now, line }: { run: Run; column: Column; 
     case "start":
     case "end":
       return typeof value === "number" ? (
-        <time dateTime={new Date(Math.min(value, 8.64e15)).toISOString()} title={moment(value)}>
+        <time dateTime={new Date(Math.min(value, 8.64e15)).toISOString()} {...momentOnHover(value)}>
           {ago(value, now)}
         </time>
       ) : null;
@@ -108,7 +108,7 @@ export function GroupCell({
     );
   }
   if (column.id === "start" && group.newest_ms !== null)
-    return <span title={moment(group.newest_ms)}>{ago(group.newest_ms, now)}</span>;
+    return <span {...momentOnHover(group.newest_ms)}>{ago(group.newest_ms, now)}</span>;
   const at = by.indexOf(column.field?.kind === "attribute" ? column.field.key : column.id);
   if (at >= 0) return <Clipped text={group.values[at] ?? ""} />;
   const spread = group.numbers[numbers];

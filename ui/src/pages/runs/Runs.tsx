@@ -16,20 +16,19 @@ import { type Column, columnsOf, orderOf, sortId, spelled, usualColumns } from "
 import { csvOf, save } from "./csv";
 import { FilterBar } from "./FilterBar";
 import { FilterBuilder } from "./FilterBuilder";
-import { fieldOf, groupable, idOf, written } from "./fields";
+import { idOf } from "./fields";
 import type { HeadActions } from "./HeadCell";
 import { sortedBy } from "./HeadCell";
-import { firstPage, type Listing } from "./listing";
+import { firstPage } from "./listing";
 import { RunsTable, readIds } from "./RunsTable";
 import { SelectionBar } from "./SelectionBar";
 import type { Search } from "./search";
 import { Views } from "./Views";
+import { groupsOf, listingOf, numericIn } from "./wanted";
 
 const route = getRouteApi("/experiments/$experimentId");
 /** As many of the first runs are compared by the menu. */
 const COMPARED = 100;
-const MOST_FIELDS = 900;
-const MOST_NUMBERS = 100;
 const MOST_SELECTED = 10_000;
 const MOST_IN_ADDRESS = 200;
 
@@ -88,39 +87,17 @@ function Table({ experimentId, name }: { experimentId: number; name: string }) {
   );
   const { q = "", sort: sorted, cols, group: grouped, open: opened, view } = search;
   const sort = useMemo(() => sorted ?? [], [sorted]);
-  const group = useMemo(() => (grouped ?? []).filter((id) => groupable(fieldOf(id))), [grouped]);
+  const group = useMemo(() => groupsOf(grouped), [grouped]);
   const open = useMemo(() => new Set(opened), [opened]);
   // What is usual is decided once: new keys of a running run must not move the columns.
   const [usual] = useState(() => (keys ? usualColumns(keys) : ["!name"]));
   const columns = useMemo(() => columnsOf(cols ?? usual), [cols, usual]);
-  const numeric = useMemo(
-    () => new Set([...(keys?.params ?? []).filter((use) => use.numeric).map((use) => `params.${use.key}`)]),
-    [keys],
+  const numeric = useMemo(() => numericIn(keys), [keys]);
+  const wanted = useMemo(
+    () => listingOf({ experimentId, columns, numeric, q, sort, group, view }),
+    [experimentId, columns, numeric, q, sort, group, view],
   );
-  const numbers = useMemo(
-    () =>
-      columns
-        .flatMap((column) => {
-          if (!column.field) return [];
-          if (column.number) return [column.id];
-          return numeric.has(column.id) ? [idOf({ ...column.field, aggregate: "number" })] : [];
-        })
-        .slice(0, MOST_NUMBERS),
-    [columns, numeric],
-  );
-  const wanted = useMemo<Listing>(
-    () => ({
-      experimentId,
-      filter: q,
-      order: orderOf(sort),
-      view: view ?? "active",
-      fields: fieldsOf(columns),
-      group,
-      numbers: numbers.map((id) => written(fieldOf(id === "duration" ? "duration" : id))),
-      by: groupOrder(sort, numbers),
-    }),
-    [experimentId, q, sort, view, columns, group, numbers],
-  );
+  const { numberIds: numbers } = wanted;
 
   const first = useQuery({ ...firstPage(wanted), enabled: !group.length });
   const [lastTotal, setLastTotal] = useState<number>();
@@ -356,24 +333,6 @@ function Chip({ label, gone }: { label: string; gone: () => void }) {
       </button>
     </span>
   );
-}
-
-/** What the server is asked for; above a certain number, whole kinds. */
-export function fieldsOf(columns: readonly Column[]): string[] {
-  const single = [...new Set(["info", ...columns.flatMap((column) => column.wanted)])];
-  if (single.length <= MOST_FIELDS) return single;
-  return [...new Set(single.map((each) => /^(params|metrics|tags)\./.exec(each)?.[1] ?? each))];
-}
-
-/** How groups are sorted, when runs are sorted by this. */
-export function groupOrder(sort: readonly string[], numbers: readonly string[]): string {
-  const [first] = sort;
-  if (!first) return "runs DESC";
-  const way = first.startsWith("-") ? "DESC" : "ASC";
-  const id = first.replace(/^-/, "");
-  if (id === "start") return `newest ${way}`;
-  if (numbers.includes(id)) return `mean(${written(fieldOf(id))}) ${way}`;
-  return id === "name" ? `group ${way}` : "runs DESC";
 }
 
 function NoRuns({ name }: { name: string }) {

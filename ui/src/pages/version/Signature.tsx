@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Schemas } from "@/api/client";
 import { type Package, packageQuery, type SignatureColumn } from "@/api/versions";
-import { percent } from "@/lib/format";
+import { count, percent } from "@/lib/format";
 import { Code } from "@/parts/code";
 import { Section } from "@/parts/page";
 import { Waiting } from "@/parts/states";
@@ -135,7 +135,7 @@ function Features({ title, of }: { title: string; of: ReturnType<typeof features
     { key: "shape", head: "Values", cell: (row) => <Shape of={row} /> },
   ];
   return (
-    <Section title={`${title}: a baseline of ${of.total.toLocaleString("en")} rows`} flush>
+    <Section title={`${title}: a baseline of ${count(of.total)} rows`} flush>
       <Table caption={title} columns={columns} rows={of.rows} id={(row) => row.name} />
     </Section>
   );

@@ -1,3 +1,5 @@
+import { count } from "@/lib/format";
+
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 function parsed(text: string | null): unknown {
@@ -32,7 +34,7 @@ export function sizeOf(profile: string | null): string | undefined {
   const found = parsed(profile);
   if (!isRecord(found)) return undefined;
   const rows = found.num_rows ?? found.features_shape;
-  if (typeof rows === "number") return `${rows.toLocaleString("en")} rows`;
+  if (typeof rows === "number") return `${count(rows)} rows`;
   return Array.isArray(rows) ? rows.join(" × ") : undefined;
 }
 

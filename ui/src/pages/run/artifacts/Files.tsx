@@ -3,7 +3,7 @@ import { ChevronDown, ChevronRight, Download, File, FileText, Folder, Image, Tab
 import { type KeyboardEvent, useEffect, useState } from "react";
 import { type Artifact, fileUrl, folderQuery, type Root } from "@/api/run";
 import { cx } from "@/lib/cx";
-import { bytes } from "@/lib/format";
+import { bytes, count } from "@/lib/format";
 import { buttonLook } from "@/parts/button";
 import { CopyButton } from "@/parts/code";
 import { Empty, Skeleton, Trouble } from "@/parts/states";
@@ -116,7 +116,7 @@ function FolderList({ root, folder, depth, path, onPath }: InFolder) {
             className="px-2 py-1 text-xs text-accent-text underline"
             onClick={() => setMost(most + 2000)}
           >
-            {(sorted.length - most).toLocaleString("en")} more
+            {count(sorted.length - most)} more
           </button>
         </li>
       )}

@@ -1,5 +1,6 @@
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { useState } from "react";
+import { count } from "@/lib/format";
 import { Scrolled } from "@/parts/scrolled";
 import { LongText } from "@/parts/text";
 
@@ -58,7 +59,7 @@ function Node({ name, value, depth }: { name?: string; value: unknown; depth: nu
           {label}
           <span className="text-muted">
             {left}
-            {!open && ` ${many.toLocaleString("en")} ${right}`}
+            {!open && ` ${count(many)} ${right}`}
           </span>
         </span>
       </button>
@@ -71,7 +72,7 @@ function Node({ name, value, depth }: { name?: string; value: unknown; depth: nu
             ))}
           {many > most && (
             <button type="button" className="ml-5 text-accent-text underline" onClick={() => setMost(most + 1000)}>
-              {(many - most).toLocaleString("en")} more
+              {count(many - most)} more
             </button>
           )}
         </div>

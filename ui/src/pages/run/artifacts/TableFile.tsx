@@ -4,7 +4,7 @@ import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparqu
 import Papa from "papaparse";
 import { useMemo, useState } from "react";
 import { type Root, readRange, textQuery } from "@/api/run";
-import { bytes } from "@/lib/format";
+import { bytes, count } from "@/lib/format";
 import { Button } from "@/parts/button";
 import { type LongColumn, LongTable } from "@/parts/longTable";
 import { Skeleton, Trouble } from "@/parts/states";
@@ -51,11 +51,7 @@ export function TableFile({ root, path, size }: FileProps) {
       label={path}
       head={parsed.head}
       rows={parsed.rows}
-      note={
-        parsed.whole
-          ? undefined
-          : `The first ${parsed.rows.length.toLocaleString("en")} rows are shown. Download it for all.`
-      }
+      note={parsed.whole ? undefined : `The first ${count(parsed.rows.length)} rows are shown. Download it for all.`}
     />
   );
 }
@@ -129,8 +125,8 @@ export function ParquetFile({ root, path, size }: FileProps) {
   }
   const { head, rows, total, columns } = query.data;
   const cut = [
-    rows.length < total && `${rows.length.toLocaleString("en")} of ${total.toLocaleString("en")} rows`,
-    head.length < columns && `${head.length} of ${columns.toLocaleString("en")} columns`,
+    rows.length < total && `${count(rows.length)} of ${count(total)} rows`,
+    head.length < columns && `${head.length} of ${count(columns)} columns`,
   ].filter(Boolean);
   return (
     <DataTable label={path} head={head} rows={rows} note={cut.length ? `${cut.join(", ")} are shown.` : undefined} />
@@ -180,7 +176,7 @@ function DataTable({
       {note && <p className="border-t border-line px-4 py-2 text-xs text-muted">{note}</p>}
       {head.length > MOST_COLUMNS && (
         <p className="px-4 pb-2 text-xs text-muted">
-          {MOST_COLUMNS} of {head.length.toLocaleString("en")} columns.
+          {MOST_COLUMNS} of {count(head.length)} columns.
         </p>
       )}
     </>

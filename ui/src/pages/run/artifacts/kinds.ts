@@ -1,3 +1,4 @@
+import { count } from "@/lib/format";
 /** How a file is shown. `unknown`: its first bytes have to tell. */
 export type Kind = "text" | "json" | "image" | "table" | "parquet" | "html" | "patch" | "binary" | "unknown";
 
@@ -70,7 +71,7 @@ export function looksLikeText(bytes: Uint8Array): boolean {
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString().replace("T", " ");
-  if (value instanceof Uint8Array) return `${value.length.toLocaleString("en")} bytes`;
+  if (value instanceof Uint8Array) return `${count(value.length)} bytes`;
   if (typeof value === "object") {
     try {
       return JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? each.toString() : each));
