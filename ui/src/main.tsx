@@ -6,7 +6,7 @@ import { queries } from "./api/client";
 import { listen } from "./api/events";
 import { fromHash } from "./lib/links";
 import { startTheme } from "./lib/theme";
-import { router } from "./router";
+import { ahead, router } from "./router";
 import "./theme.css";
 
 startTheme();
@@ -18,7 +18,7 @@ if (place) window.history.replaceState(null, "", place);
 
 const root = document.getElementById("root");
 if (root) {
-  void router.load(); // what the page needs is asked for before the page is drawn
+  ahead();
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>

@@ -2,6 +2,7 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "
 import { queries } from "./api/client";
 import { runQuery } from "./api/run";
 import { loadCharts } from "./charts/Chart";
+import { prepare as prepareCompare } from "./pages/compare/prepare";
 import { search as compare } from "./pages/compare/search";
 import { search as deployment } from "./pages/deployment/search";
 import { search as deployments } from "./pages/deployments/search";
@@ -11,6 +12,7 @@ import { search as model } from "./pages/model/search";
 import { search as models } from "./pages/models/search";
 import { search as predictions } from "./pages/predictions/search";
 import { search as run } from "./pages/run/search";
+import { prepare as prepareRuns } from "./pages/runs/prepare";
 import { search as runs } from "./pages/runs/search";
 import { search as statistics } from "./pages/statistics/search";
 import { search as version } from "./pages/version/search";
@@ -41,9 +43,7 @@ const runsRoute = createRoute({
   validateSearch: runs,
   loader: ({ params, location, cause }) => {
     if (cause !== "stay" && /^\d{1,15}$/.test(params.experimentId))
-      begin(async () =>
-        (await import("./pages/runs/prepare")).prepare(Number(params.experimentId), runs(location.search)),
-      );
+      begin(() => prepareRuns(Number(params.experimentId), runs(location.search)));
   },
   component: lazyRouteComponent(() => import("./pages/runs/Runs"), "Runs"),
 });
@@ -66,7 +66,7 @@ const compareRoute = createRoute({
   loader: ({ location, cause }) => {
     if (cause === "stay") return;
     begin(() => loadCharts());
-    begin(async () => (await import("./pages/compare/prepare")).prepare(compare(location.search)));
+    begin(() => prepareCompare(compare(location.search)));
   },
   component: lazyRouteComponent(() => import("./pages/compare/Compare"), "Compare"),
 });
@@ -141,6 +141,15 @@ export const router = createRouter({
   defaultPreload: "intent",
   scrollRestoration: true,
 });
+
+/** Ask for what the page at this address needs, before anything is drawn: the router begins when it was. */
+export function ahead(): void {
+  const location = router.latestLocation;
+  for (const match of router.matchRoutes(location)) {
+    const loader: unknown = router.routesById[match.routeId as keyof typeof router.routesById].options.loader;
+    if (typeof loader === "function") loader({ params: match.params, location, cause: "enter" });
+  }
+}
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -48,8 +48,8 @@ export function Grid(props: GridProps) {
   const [active, setActive] = useState({ line: 0, column: 0 });
   const from = useRef(0);
   const { lefts, pinned, rest } = layOut(columns, LEAD);
-  const sight = inSight(columns, lefts, x, Math.max(0, (width || 1280) - pinned));
-  const kept = columns.flatMap((column, at) => (column.pinned ? [at] : []));
+  const sight = width ? inSight(columns, lefts, x, Math.max(0, width - pinned)) : [];
+  const kept = width ? columns.flatMap((column, at) => (column.pinned ? [at] : [])) : [];
 
   // Rows that are not here yet: those before stay a moment, then grey bars are shown.
   const { inView } = view;
@@ -77,7 +77,7 @@ export function Grid(props: GridProps) {
   }, [ready, y]);
   const top = ready ? y : shownY;
   const first = Math.floor(top / ROW);
-  const count = Math.max(0, Math.min(inView + 1, lines.total - first));
+  const count = width ? Math.max(0, Math.min(inView + 1, lines.total - first)) : 0;
 
   const show = (line: number, column = active.column) => {
     const place = Math.min(Math.max(line, 0), lines.total - 1);

@@ -1,4 +1,4 @@
-import { type UIEvent, useEffect, useMemo, useState } from "react";
+import { type UIEvent, useCallback, useEffect, useMemo, useState } from "react";
 import { flushSync } from "react-dom";
 
 export const ROW = 33;
@@ -9,13 +9,22 @@ const STEP = 10;
 
 /** What of a table is in view: where it is scrolled to, how large it is, and which lines are to be read. */
 export function useViewport() {
-  const [box, setBox] = useState<HTMLDivElement | null>(null);
+  const [box, keepBox] = useState<HTMLDivElement | null>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [scroll, setScroll] = useState({ x: 0, y: 0 });
+  // Both at once, before anything is painted: nothing is drawn until it is known what there is room for.
+  const setBox = useCallback((made: HTMLDivElement | null) => {
+    keepBox(made);
+    if (made) setSize({ width: made.clientWidth, height: made.clientHeight });
+  }, []);
   useEffect(() => {
     if (!box) return;
-    const measure = () => setSize({ width: box.clientWidth, height: box.clientHeight });
-    measure();
+    const measure = () =>
+      setSize((before) =>
+        before.width === box.clientWidth && before.height === box.clientHeight
+          ? before
+          : { width: box.clientWidth, height: box.clientHeight },
+      );
     const watched = new ResizeObserver(measure);
     watched.observe(box);
     return () => watched.disconnect();
