@@ -1,6 +1,7 @@
 """The web UI's files: served from memory, at every address that no API has, and nothing but them."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -199,3 +200,33 @@ def test_it_comes_with_the_package() -> None:
     code = "from modelyard.server.pages import BUNDLED; print(BUNDLED)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert Path(told.strip()).parts[-3:] == ("modelyard", "server", "ui")
+
+
+def test_an_address_names_the_scripts_of_its_page(tmp_path) -> None:
+    folder = build(tmp_path)
+    told = {"/": ["/assets/home.js"], "/runs/*": ["/assets/run.js"],
+            "/runs/*?tab=metrics": ["/assets/run.js", "/assets/charts.js"]}  # fmt: skip
+    (folder / "preload.json").write_text(json.dumps(told))
+    run, charts = "</assets/run.js>; rel=modulepreload", "</assets/charts.js>; rel=modulepreload"
+    for server in serve(tmp_path / "data", ui=str(folder)):
+        browser = Browser(server.url)
+        for path, link in (
+            ("/", "</assets/home.js>; rel=modulepreload"),
+            ("/runs/abc", run),
+            ("/runs/abc/", run),
+            ("/runs/a%2Fb?tab=artifacts", run),
+            ("/runs/abc?x=1&tab=metrics", f"{run}, {charts}"),
+            ("/runs/abc/more", None),
+            ("/models", None),
+            ("/assets/app-1a2b.js", None),
+        ):
+            assert browser.ask(path).headers.get("link") == link, path
+
+
+@pytest.mark.parametrize("told", ["", "[1]", '{"/": 3}', '{"/": ["\u00e9"]}', "{"])
+def test_pages_do_without_that(tmp_path, told) -> None:
+    folder = build(tmp_path)
+    (folder / "preload.json").write_text(told)
+    for server in serve(tmp_path / "data", ui=str(folder)):
+        answer = Browser(server.url).ask("/")
+        assert (answer.status, answer.data, answer.headers.get("link")) == (200, INDEX, None)

@@ -177,7 +177,8 @@ class Pages:
         if file is None and is_asset:  # a page would be taken for a script
             await respond(send, 404, b"There is no such file; load the page again.", _TEXT, _NEVER, *SECURITY)
             return
-        link = b"" if file is not None else self._bundle.link(path, scope["query_string"])
+        address = (scope.get("raw_path") or path.encode()).decode("latin-1")  # a name may hold a slash
+        link = b"" if file is not None else self._bundle.link(address, scope["query_string"])
         file = file or self._bundle.files.get(INDEX)
         if file is None:
             await respond(send, 503, _MISSING, (b"content-type", _TYPES[".html"]), _NEVER, *SECURITY)
