@@ -5,8 +5,8 @@
 
 One experiment of `--runs` runs (10 params, 10 metrics, 5 tags each), `--models` registered models, and a run with a
 metric of `--points` points. Every figure is the median of `--rounds`, each in a fresh browser context, so that nothing
-is cached; the two take turns. MLflow's database is filled by SQL, ours through its endpoints. What is waited for is
-what a person waits for: the row that should be first, pixels on a chart.
+is cached; the two take turns, and stand still in the turns of the other. MLflow's database is filled by SQL, ours
+through its endpoints. What is waited for is what a person waits for: the row that should be first, pixels on a chart.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -238,7 +239,8 @@ def fill_mlflow(folder: Path, options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def running(command: list[object], url: str, log: Path) -> Iterator[None]:
+def running(command: list[object], url: str, log: Path) -> Iterator[int]:
+    """A server, until the end; its process group."""
     with log.open("wb") as said:
         process = subprocess.Popen([str(each) for each in command], stdout=said, stderr=said, start_new_session=True)
     try:
@@ -249,11 +251,12 @@ def running(command: list[object], url: str, log: Path) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > until:
                 sys.exit(f"{command[0]} did not start: {log.read_text()[-2000:]}")
             time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
-        for signal in (15, 9):
+        for each in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, signal)
+                os.killpg(process.pid, each)
+                os.killpg(process.pid, signal.SIGCONT)
                 process.wait(15)
 
 
@@ -273,10 +276,11 @@ class Site:
     Args:
         name: as the table has it.
         url: of its server.
+        group: its process group.
     """
 
-    def __init__(self, name: str, url: str) -> None:
-        self.name, self.url = name, url
+    def __init__(self, name: str, url: str, group: int) -> None:
+        self.name, self.url, self.group = name, url, group
         found = asked(url, "experiments/search", {"max_results": 100, "filter": f"name = '{EXPERIMENT}'"})
         self.experiment = found["experiments"][0]["experiment_id"]
         runs = asked(url, "runs/search", {"experiment_ids": [self.experiment], "max_results": 100})["runs"]
@@ -459,6 +463,8 @@ def measure(options: argparse.Namespace, sites: list[Site]) -> Timed:
         timed = Timed(browser, options)
         for at in range(options.rounds):
             for site in sites if at % 2 == 0 else sites[::-1]:
+                for each in sites:  # what the other one does in the background is not this one's
+                    os.killpg(each.group, signal.SIGCONT if each is site else signal.SIGSTOP)
                 for what, run in tasks(timed, site).items():
                     if options.only and what not in options.only:
                         continue
@@ -503,14 +509,14 @@ def report(options: argparse.Namespace, folder: Path) -> None:
     with contextlib.ExitStack() as stack:
         url = f"http://127.0.0.1:{ports[0]}"
         ours = [sys.executable, "-m", "modelyard.cli.main", "server", "--data", folder / "ours", "--port", ports[0]]
-        stack.enter_context(running(ours, url, folder / "ours.log"))
-        sites = [Site("modelyard", url)]
+        group = stack.enter_context(running(ours, url, folder / "ours.log"))
+        sites = [Site("modelyard", url, group)]
         if options.mlflow:
             url = f"http://127.0.0.1:{ports[1]}"
             database = f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}"
             theirs = [options.mlflow, "server", "--backend-store-uri", database, "--port", ports[1], "--workers", 1]
-            stack.enter_context(running(theirs, url, folder / "mlflow.log"))
-            sites.append(Site("mlflow", url))
+            group = stack.enter_context(running(theirs, url, folder / "mlflow.log"))
+            sites.append(Site("mlflow", url, group))
         timed = measure(options, sites)
     print("| what | Modelyard ms | MLflow ms | ratio |\n|---|---:|---:|---:|")
     for what in dict.fromkeys(what for what, _ in timed.found):
