@@ -139,7 +139,11 @@ def values(
         contained: only texts that contain this, in any case.
         limit: the most that are listed; all are counted.
     """
-    codes, texts = _texts(tx, parts, field)
+    column = parts[0][0].column(tx, field.kind, field.key) if len(parts) == 1 else None
+    if isinstance(column, TextColumn):  # of one table: its own codes will do
+        codes, texts = column.codes[parts[0][1]].astype(np.int64), column.texts
+    else:
+        codes, texts = _texts(tx, parts, field)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
     wanted = contained.casefold()
     found = [

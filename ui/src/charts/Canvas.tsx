@@ -27,7 +27,11 @@ export function Canvas({ option, label, className, onReady }: CanvasProps) {
     const made = init(box.current, null, { renderer: "canvas" });
     chart.current = made;
     const undo = ready.current?.(made);
-    const resized = new ResizeObserver(() => made.resize());
+    const resized = new ResizeObserver(([entry]) => {
+      const { width = 0, height = 0 } = entry?.contentRect ?? {};
+      // It is told at once, of the size that the chart was made with: to lay it out takes as long as to draw it.
+      if (Math.abs(made.getWidth() - width) >= 1 || Math.abs(made.getHeight() - height) >= 1) made.resize();
+    });
     resized.observe(box.current);
     return () => {
       resized.disconnect();

@@ -41,19 +41,25 @@ export function IconButton({
   children,
   kind = "quiet",
   small,
+  inList = false,
   ...rest
-}: Props & { label: string; children: ReactNode }) {
-  return (
-    <Tip text={label}>
-      <Button
-        kind={kind}
-        aria-label={label}
-        {...rest}
-        className={cx(small ? "w-7" : "w-8", "!px-0", rest.className)}
-        small={small ?? false}
-      >
-        {children}
-      </Button>
-    </Tip>
+}: Props & {
+  label: string;
+  children: ReactNode;
+  /** One of very many: the browser shows its label, which takes no time before it is pointed at. */
+  inList?: boolean;
+}) {
+  const button = (
+    <Button
+      kind={kind}
+      aria-label={label}
+      {...(inList && { title: label })}
+      {...rest}
+      className={cx(small ? "w-7" : "w-8", "!px-0", rest.className)}
+      small={small ?? false}
+    >
+      {children}
+    </Button>
   );
+  return inList ? button : <Tip text={label}>{button}</Tip>;
 }

@@ -138,11 +138,12 @@ function Row({
       {pinned && <Badge tone="accent">baseline</Badge>}
       <span className="hidden shrink-0 group-focus-within:flex group-hover:flex">
         {!pinned && (
-          <IconButton label={`Remove ${short}`} small className="!h-6 !w-6" onClick={() => onRemove(id)}>
+          <IconButton inList label={`Remove ${short}`} small className="!h-6 !w-6" onClick={() => onRemove(id)}>
             <X aria-hidden />
           </IconButton>
         )}
         <IconButton
+          inList
           label={pinned ? `Unpin ${short}` : `Compare others with ${short}`}
           small
           aria-pressed={pinned}
@@ -153,6 +154,7 @@ function Row({
         </IconButton>
       </span>
       <IconButton
+        inList
         label={drawn ? `Hide ${short}` : `Draw ${short}`}
         small
         aria-pressed={drawn}
