@@ -1,11 +1,13 @@
 import { useQueries } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { queries } from "@/api/client";
 import { type Points, pointsQuery } from "@/api/run";
 import { LineChart, type LineSeries, type Range } from "@/charts/LineChart";
 import { count, short } from "@/lib/format";
 import { Trouble } from "@/parts/states";
 import { Clipped } from "@/parts/text";
 import type { Zoom } from "./search";
+import { rounded } from "./zoom";
 
 export type ChartSettings = {
   x: "step" | "time" | "relative";
@@ -50,10 +52,22 @@ function places(points: Points, kind: ChartSettings["x"], zero: number): Float64
 export function MetricChart({ runs, metric, settings, zoom, onZoom, points, height, actions, title }: Props) {
   const by = settings.x === "step" ? "step" : "time";
   const bases = useQueries({ queries: runs.map((run) => pointsQuery(run.id, { key: metric, by, points })) });
-  const ranges = runs.map((run, at): Range | undefined => {
+  const rangeOf = (run: Drawn, at: number, shown: Zoom): Range => {
     const zero = zeroOf(run, bases[at]?.data, settings.x);
-    return zoom && [Math.floor(zoom[0] + zero), Math.ceil(zoom[1] + zero)];
-  });
+    return [Math.floor(shown[0] + zero), Math.ceil(shown[1] + zero)];
+  };
+  const ranges = runs.map((run, at) => zoom && rangeOf(run, at, zoom));
+  // What is in the range is asked for at once, and not when the page has followed its address.
+  const zoomTo = (next: Zoom | null) => {
+    if (next) {
+      for (const [at, run] of runs.entries()) {
+        if (!bases[at]?.data?.sampled) continue;
+        const [start, end] = rangeOf(run, at, rounded(next));
+        void queries.prefetchQuery(pointsQuery(run.id, { key: metric, by, points, start, end }));
+      }
+    }
+    onZoom(next);
+  };
   const finer = useQueries({
     queries: runs.map((run, at) => {
       const range = ranges[at];
@@ -140,7 +154,7 @@ export function MetricChart({ runs, metric, settings, zoom, onZoom, points, heig
       smoothing={settings.smoothing}
       outliers={!settings.clip}
       range={zoom ?? null}
-      onZoom={onZoom}
+      onZoom={zoomTo}
       whole={whole}
       height={height}
       syncGroup={`run ${runs[0]?.id} ${settings.x}`}

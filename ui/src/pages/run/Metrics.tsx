@@ -14,6 +14,7 @@ import { type ChartSettings, type Drawn, MetricChart } from "./MetricChart";
 import { Others } from "./Others";
 import { useGo, useSearch } from "./place";
 import type { Zoom } from "./search";
+import { rounded } from "./zoom";
 
 const HEIGHT = 190;
 const LARGE = 460;
@@ -218,12 +219,6 @@ function useDrawn(run: Run, over = NONE): readonly Drawn[] {
     });
   if (!same) kept.current = all;
   return kept.current;
-}
-
-/** A range as the address has it: steps and milliseconds are whole, unless there are only some. */
-function rounded([from, to]: Zoom): Zoom {
-  if (to - from < 20) return [Number(from.toFixed(3)), Number(to.toFixed(3))];
-  return [Math.round(from), Math.round(to)];
 }
 
 function Figures({ run, metric }: { run: Run; metric: string }) {
