@@ -190,6 +190,7 @@ def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any)
     """
     import uvicorn
 
+    from modelyard.http.loop import KEEP_ALIVE_S
     from modelyard.http.protocol import Protocol
     from modelyard.server.app import create_app
     from tests.quick_server import QuickServer
@@ -197,7 +198,10 @@ def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any)
     app = create_app(load({"data": str(data), "database": database_url, "controller": False, **settings}, environ={}))
     with socket.create_server(("127.0.0.1", port)) as listening:
         app.state.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none")
+        config = uvicorn.Config(
+            app, http=Protocol, log_level="warning", access_log=False, lifespan="on", ws="none",
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )  # fmt: skip
         server = QuickServer(config, app.stopping)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
