@@ -48,7 +48,12 @@ class Groups:
 
 
 def _texts(tx: Transaction, parts: Sequence[Part], field: Field) -> tuple[NDArray[np.int64], list[str]]:
-    """A text field's values as codes into a list; -1 is missing."""
+    """A text field's values as codes into a list, of which not all need to occur; -1 is missing."""
+    if len(parts) == 1:  # a table's own codes will do
+        ((table, rows),) = parts
+        column = table.column(tx, field.kind, field.key)
+        if isinstance(column, TextColumn):
+            return column.codes[rows].astype(np.int64), column.texts
     known: dict[str, int] = {}
     codes = [np.zeros(0, np.int64)]
     for table, rows in parts:
@@ -139,11 +144,7 @@ def values(
         contained: only texts that contain this, in any case.
         limit: the most that are listed; all are counted.
     """
-    column = parts[0][0].column(tx, field.kind, field.key) if len(parts) == 1 else None
-    if isinstance(column, TextColumn):  # of one table: its own codes will do
-        codes, texts = column.codes[parts[0][1]].astype(np.int64), column.texts
-    else:
-        codes, texts = _texts(tx, parts, field)
+    codes, texts = _texts(tx, parts, field)
     counts = np.bincount(codes[codes >= 0], minlength=len(texts)).tolist()
     wanted = contained.casefold()
     found = [

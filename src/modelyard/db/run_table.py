@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,17 +95,11 @@ class NumberColumn:
         """Make holes of these rows."""
         self.state[rows] = MISSING
 
-    def put(self, at: int, row: Row) -> None:
-        """Set a row from what its statement returned: id, value, and for metrics whether it is NaN."""
-        value, is_nan = row[1], len(row) > 2 and row[2]
-        if value is None:
-            self.state[at] = NAN if is_nan else MISSING
-        else:
-            self.values[at] = value
-            self.state[at] = NAN if is_nan else NUMBER
-
     def fill(self, places: Sequence[int], rows: Sequence[Row]) -> None:
-        """Set many rows, each once; likewise in the other kinds of column."""
+        """Set rows, each once, from what their statement returned: ids, values, and for metrics whether they are NaN.
+
+        Likewise in the other kinds of column.
+        """
         told = list(zip(*rows, strict=True))
         values = np.array(told[1], np.float64)  # None becomes NaN, which no value is
         missing = np.isnan(values)
@@ -120,16 +115,10 @@ class ReadNumberColumn(NumberColumn):
 
     __slots__ = ()
 
-    def put(self, at: int, row: Row) -> None:
-        """Set a row from what its statement returned: id and text."""
-        value = number_in(row[1])
-        self.state[at] = MISSING if value is None else NAN if math.isnan(value) else NUMBER
-        self.values[at] = value or 0.0
-
     def fill(self, places: Sequence[int], rows: Sequence[Row]) -> None:
-        """Set many rows."""
-        for at, row in zip(places, rows, strict=True):
-            self.put(at, row)
+        """Set rows from what their statement returned: ids and texts."""
+        numbers = [(row[0], number_in(row[1])) for row in rows]
+        super().fill(places, [(id, number, number is not None and math.isnan(number)) for id, number in numbers])
 
 
 def number_in(text: str) -> float | None:
@@ -160,25 +149,13 @@ class TextColumn:
         """Make holes of these rows."""
         self.codes[rows] = -1
 
-    def put(self, at: int, row: Row) -> None:
-        """Set a row from what its statement returned: id and text."""
-        text = row[1]
-        if text is None:
-            self.codes[at] = -1
-            return
-        code = self._code.get(text)
-        if code is None:
-            code = self._code[text] = len(self.texts)
-            self.texts.append(text)
-            self._ranks = None
-        self.codes[at] = code
-
     def fill(self, places: Sequence[int], rows: Sequence[Row]) -> None:
-        """Set many rows."""
+        """Set rows from what their statement returned: ids and texts."""
         code = self._code
         self.codes[places] = [-1 if row[1] is None else code.setdefault(row[1], len(code)) for row in rows]
-        self.texts = list(code)
-        self._ranks = None
+        if len(code) > len(self.texts):
+            self.texts.extend(islice(code, len(self.texts), None))
+            self._ranks = None
 
     def code(self, text: str) -> int:
         """The code of a text, -2 if no row ever had it."""

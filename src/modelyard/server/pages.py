@@ -114,24 +114,22 @@ class Bundle:
     Attributes:
         stamp: what its index looked like on the disk, to notice another one.
         files: by path, without the slash in front.
-        links: the value of `Link` by the address's pattern, see `preload.json`.
+        links: what an address needs, see `preload.json`: the segments of its pattern, what its query must hold, and the
+            value of `Link`; the more particular first.
     """
 
     stamp: tuple[int, ...] = ()
     files: dict[str, File] = field(default_factory=dict)
-    links: dict[str, bytes] = field(default_factory=dict)
+    links: tuple[tuple[list[str], bytes, bytes], ...] = ()
 
     def link(self, path: str, query: bytes) -> bytes:
         """What the page at an address needs; empty if that is not known."""
         segments = path.rstrip("/").split("/") if path != "/" else ["", ""]
-        for pattern, link in self.links.items():
-            wanted, _, more = pattern.partition("?")
-            places = wanted.split("/")
-            if len(places) == len(segments) and all(
-                place in ("*", segment) for place, segment in zip(places, segments, strict=True)
-            ):
-                if more and more.encode() not in query.split(b"&"):
-                    continue
+        asked = query.split(b"&")
+        for pattern, more, link in self.links:
+            if len(pattern) != len(segments) or (more and more not in asked):
+                continue
+            if all(place in ("*", segment) for place, segment in zip(pattern, segments, strict=True)):
                 return link
         return b""
 
@@ -248,17 +246,17 @@ def _read(folder: Path, stamp: tuple[int, ...]) -> Bundle:
     return Bundle(stamp, files, _links(folder / PRELOAD))
 
 
-def _links(path: Path) -> dict[str, bytes]:
-    """The more particular patterns first; nothing if the file is not there or not as it should be."""
+def _links(path: Path) -> tuple[tuple[list[str], bytes, bytes], ...]:
+    """See `Bundle.links`; nothing if the file is not there or not as it should be."""
+    found = []
     try:
-        told = json.loads(path.read_bytes())
-        found = {
-            str(pattern): ", ".join(f"<{file}>; rel=modulepreload" for file in files).encode("ascii")
-            for pattern, files in told.items()
-        }
+        for pattern, files in json.loads(path.read_bytes()).items():
+            wanted, _, more = pattern.partition("?")
+            link = ", ".join(f"<{file}>; rel=modulepreload" for file in files).encode("ascii")
+            found.append((wanted.split("/"), more.encode("ascii"), link))
     except (OSError, ValueError, AttributeError, TypeError):
-        return {}
-    return dict(sorted(found.items(), key=lambda each: "?" not in each[0]))
+        return ()
+    return tuple(sorted(found, key=lambda each: not each[1]))
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
