@@ -209,7 +209,8 @@ def serve(data: Path, database_url: str = "", *, port: int = 0, **settings: Any)
         yield RunningServer(app.state.url, app)
         server.stop()
         thread.join(30)
-        end_replicas(data)
+        if settings.get("controller"):
+            end_replicas(data)
         assert not thread.is_alive(), "the server did not stop"
 
 
