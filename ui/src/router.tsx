@@ -13,7 +13,7 @@ import { search as models } from "./pages/models/search";
 import { search as predictions } from "./pages/predictions/search";
 import { search as run } from "./pages/run/search";
 import { prepare as prepareRuns } from "./pages/runs/prepare";
-import { search as runs } from "./pages/runs/search";
+import { experimentIdOf, search as runs } from "./pages/runs/search";
 import { search as statistics } from "./pages/statistics/search";
 import { search as version } from "./pages/version/search";
 import { Broken, Lost, Shell } from "./shell";
@@ -42,8 +42,8 @@ const runsRoute = createRoute({
   path: "/experiments/$experimentId",
   validateSearch: runs,
   loader: ({ params, location, cause }) => {
-    if (cause !== "stay" && /^\d{1,15}$/.test(params.experimentId))
-      begin(() => prepareRuns(Number(params.experimentId), runs(location.search)));
+    const id = experimentIdOf(params.experimentId);
+    if (cause !== "stay" && id >= 0) begin(() => prepareRuns(id, runs(location.search)));
   },
   component: lazyRouteComponent(() => import("./pages/runs/Runs"), "Runs"),
 });

@@ -17,6 +17,7 @@ import {
   X,
 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
+import icon from "./icon.svg?inline";
 import { cx } from "./lib/cx";
 import { chooseTheme, type ThemeChoice, useThemeChoice } from "./lib/theme";
 import { IconButton } from "./parts/button";
@@ -155,18 +156,7 @@ function Finder() {
 function Brand() {
   return (
     <span className="flex items-center gap-2 font-semibold tracking-tight">
-      <svg viewBox="0 0 32 32" aria-hidden="true" className="size-6">
-        <rect width="32" height="32" rx="7" fill="#3f5bd8" />
-        <path
-          d="M7 23V10l6 7 3-3.5 3 3.5 6-7v13"
-          fill="none"
-          stroke="#fff"
-          strokeWidth="2.6"
-          strokeLinecap="round"
-          strokeLinejoin="round"
-        />
-      </svg>{" "}
-      Modelyard
+      <img src={icon} alt="" className="size-6" /> Modelyard
     </span>
   );
 }

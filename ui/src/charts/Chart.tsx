@@ -22,12 +22,7 @@ export function Chart({ more = false, ...props }: CanvasProps & { more?: boolean
   const isThere = canvas !== undefined && (isRich || !more);
   const [, setLoaded] = useState(isThere);
   useEffect(() => {
-    if (isThere) return;
-    let left = false;
-    void loadCharts(more).then(() => left || setLoaded(true));
-    return () => {
-      left = true;
-    };
+    if (!isThere) void loadCharts(more).then(() => setLoaded(true));
   }, [isThere, more]);
   const Canvas = canvas;
   if (!Canvas || !isThere) {

@@ -52,7 +52,6 @@ export function useNow(everyMs = TICK_MS): number {
   return now;
 }
 
-/** When something happened: how long ago, the moment on hover. */
 /** The exact moment as a title, made when somebody points at it. */
 export function momentOnHover(ms: number) {
   return {
@@ -62,6 +61,7 @@ export function momentOnHover(ms: number) {
   };
 }
 
+/** When something happened: how long ago, the moment on hover. */
 export function Ago({ ms }: { ms: number | null | undefined }) {
   const now = useNow();
   if (ms == null) return <span className="text-muted">–</span>;

@@ -3,12 +3,12 @@ import { commitUrl, differences, files, leaves, packages } from "./code";
 
 test("packages as pip freeze writes them", () => {
   const found = packages(
-    "# editable\nNumPy==2.1.0\nruamel.yaml==0.18\nmine @ file:///work/mine\n-e git+https://x/y@abc#egg=Y_z\n\n",
+    "# editable\nNumPy==2.1.0\nruamel.yaml==0.18\nmine @ file:///src/mine\n-e git+https://x/y@abc#egg=Y_z\n\n",
   );
   expect([...found]).toEqual([
     ["numpy", "2.1.0"],
     ["ruamel-yaml", "0.18"],
-    ["mine", "file:///work/mine"],
+    ["mine", "file:///src/mine"],
     ["y-z", "-e git+https://x/y@abc#egg=Y_z"],
   ]);
 });

@@ -1,5 +1,5 @@
 import type { Chosen, Run } from "@/api/compare";
-import type { Search, Value } from "./search";
+import { type Search, USUAL_FIRST, type Value } from "./search";
 
 /** What every tab of the page gets. */
 export type Compared = {
@@ -28,7 +28,7 @@ export function chosenBy(search: Search): Chosen | undefined {
     experiments: search.experiments,
     filter: search.filter ?? "",
     order: search.order ?? [],
-    first: search.first ?? 100,
+    first: search.first ?? USUAL_FIRST,
   };
 }
 

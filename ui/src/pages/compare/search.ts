@@ -2,6 +2,8 @@ import { flag, number, oneOf, text, texts } from "@/lib/search";
 
 /** As many runs are compared at once. */
 export const MOST_RUNS = 500;
+/** As many of those that match, unless the address says how many. */
+export const USUAL_FIRST = 100;
 
 export const TABS = ["charts", "parallel", "scatter", "contour", "table", "importance", "code"] as const;
 export type Tab = (typeof TABS)[number];
@@ -24,7 +26,7 @@ export type Search = {
   filter?: string | undefined;
   /** Such as `["metrics.loss DESC"]`. */
   order?: string[] | undefined;
-  /** How many of those that match; 100 unless said otherwise. */
+  /** How many of those that match; `USUAL_FIRST` unless said otherwise. */
   first?: number | undefined;
 
   tab?: Tab | undefined;

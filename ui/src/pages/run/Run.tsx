@@ -58,14 +58,12 @@ export function Run() {
   return <Shown run={query.data} />;
 }
 
-/** Loads what draws charts before the first one has its numbers: at once where charts are shown, else at leisure. */
+/** Loads what draws charts at leisure, for whoever looks at them next; a page that shows some began with it. */
 function usePreparedCharts() {
-  const { tab } = useSearch();
-  const now = tab === "metrics" || tab === "system";
   useEffect(() => {
-    const timer = setTimeout(() => void loadCharts(), now ? 0 : 300);
+    const timer = setTimeout(() => void loadCharts(), 300);
     return () => clearTimeout(timer);
-  }, [now]);
+  }, []);
 }
 
 function Shown({ run }: { run: OneRun }) {

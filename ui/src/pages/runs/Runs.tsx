@@ -11,6 +11,7 @@ import { Menu } from "@/parts/menu";
 import { Page } from "@/parts/page";
 import { Empty, Skeleton, Trouble } from "@/parts/states";
 import { complain, say } from "@/parts/toast";
+import { USUAL_FIRST } from "../compare/search";
 import { ColumnChooser } from "./ColumnChooser";
 import { type Column, columnsOf, orderOf, sortId, spelled, usualColumns } from "./columns";
 import { csvOf, save } from "./csv";
@@ -22,20 +23,17 @@ import { sortedBy } from "./HeadCell";
 import { firstPage } from "./listing";
 import { RunsTable, readIds } from "./RunsTable";
 import { SelectionBar } from "./SelectionBar";
-import type { Search } from "./search";
+import { experimentIdOf, type Search } from "./search";
 import { Views } from "./Views";
 import { groupsOf, listingOf, numericIn } from "./wanted";
 
 const route = getRouteApi("/experiments/$experimentId");
-/** As many of the first runs are compared by the menu. */
-const COMPARED = 100;
 const MOST_SELECTED = 10_000;
 const MOST_IN_ADDRESS = 200;
 
 /** The runs of an experiment. */
 export function Runs() {
-  const { experimentId: text } = route.useParams();
-  const experimentId = /^\d{1,15}$/.test(text) ? Number(text) : -1;
+  const experimentId = experimentIdOf(route.useParams().experimentId);
   const experiment = useQuery({ ...experimentQuery(experimentId), enabled: experimentId >= 0 });
   const keys = useQuery({ ...keysQuery(experimentId), enabled: experimentId >= 0 });
   const name = experiment.data?.name ?? "Runs";
@@ -225,7 +223,7 @@ function Table({ experimentId, name }: { experimentId: number; name: string }) {
           }
           actions={[
             {
-              label: total === undefined || total > COMPARED ? `Compare the first ${COMPARED}` : "Compare all",
+              label: total === undefined || total > USUAL_FIRST ? `Compare the first ${USUAL_FIRST}` : "Compare all",
               icon: <Rows3 aria-hidden />,
               disabled: view !== undefined || group.length > 0 || (total ?? 0) < 2,
               run: () =>
@@ -235,7 +233,6 @@ function Table({ experimentId, name }: { experimentId: number; name: string }) {
                     experiments: [String(experimentId)],
                     filter: q || undefined,
                     order: wanted.order.length ? wanted.order : undefined,
-                    first: COMPARED,
                   },
                 }),
             },

@@ -7,8 +7,7 @@ import { Button, buttonLook, IconButton } from "@/parts/button";
 import { Confirm, FormDialog } from "@/parts/dialog";
 import { Field, Input } from "@/parts/fields";
 import { say } from "@/parts/toast";
-
-const MOST_COMPARED = 500;
+import { MOST_RUNS } from "../compare/search";
 
 /** What can be done with the runs that are selected. */
 export function SelectionBar({
@@ -36,8 +35,8 @@ export function SelectionBar({
       <span aria-live="polite" className="mr-auto text-sm font-medium">
         {runs} selected
       </span>
-      {selected.length > MOST_COMPARED ? (
-        <span className="text-xs text-muted">At most {MOST_COMPARED} can be compared.</span>
+      {selected.length > MOST_RUNS ? (
+        <span className="text-xs text-muted">At most {MOST_RUNS} can be compared.</span>
       ) : (
         <Link to="/compare" search={{ runs: [...selected] }} className={buttonLook("primary", true)}>
           <Rows3 aria-hidden /> Compare

@@ -1,5 +1,10 @@
 import { flag, oneOf, text, texts } from "@/lib/search";
 
+/** The id in the page's path; -1: there cannot be such an experiment. */
+export function experimentIdOf(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : -1;
+}
+
 /** What stands behind `?` in the page's address. */
 export type Search = {
   /** The filter, in the search language. */

@@ -1,4 +1,5 @@
 import { count } from "@/lib/format";
+
 /** How a file is shown. `unknown`: its first bytes have to tell. */
 export type Kind = "text" | "json" | "image" | "table" | "parquet" | "html" | "patch" | "binary" | "unknown";
 
